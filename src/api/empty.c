@@ -1,0 +1,1 @@
+typedef int ssn_api_is_empty;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inner face of devices: the one place where range and alignment are checked and callbacks' results are mapped.
+ * A failed callback gives SELSNAP_EIO; its own result is kept per device (last_error) for the detail.
+ */
+#ifndef SSN_BLOCKDEV_H
+#define SSN_BLOCKDEV_H
+
+#include <selsnap/device.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct selsnap_device {
+    selsnap_device_ops ops; /* what is missing is NULL */
+    selsnap_device_info info;
+    void *user;
+    _Atomic int last_error; /* the last callback's failure, as it gave it */
+};
+
+int ssn_device_read(selsnap_device *device, void *buf, size_t len, uint64_t offset);
+int ssn_device_write(selsnap_device *device, const void *buf, size_t len, uint64_t offset);
+int ssn_device_readv(selsnap_device *device, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset);
+int ssn_device_writev(selsnap_device *device, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset);
+int ssn_device_flush(selsnap_device *device);
+/* SELSNAP_ENOTSUP, and nothing done, where the device has none. */
+int ssn_device_discard(selsnap_device *device, uint64_t offset, uint64_t len);
+/* Writes zeros in pieces where the device has no write_zeroes. */
+int ssn_device_write_zeroes(selsnap_device *device, uint64_t offset, uint64_t len);
+/* SELSNAP_OK without a lock where the device has none; SELSNAP_ELOCKED when another has it. */
+int ssn_device_lock(selsnap_device *device, bool exclusive);
+void ssn_device_unlock(selsnap_device *device);
+/* false where the device has none (or cannot tell). */
+bool ssn_device_identity(selsnap_device *device, uint8_t *ret_identity);
+bool ssn_device_change_mark(selsnap_device *device, uint64_t *ret_mark);
+/* Range, alignment and read-only checks alone; SELSNAP_OK, ERANGE, EALIGN or EREADONLY. */
+int ssn_device_check(const selsnap_device *device, uint64_t offset, uint64_t len, bool write);
+/* Adds the lengths of the pieces; false if they overflow. */
+bool ssn_iov_bytes(const selsnap_iovec *iov, uint32_t iov_count, uint64_t *ret_len);
+/*
+ * Whether two devices may share storage: the same object, the same identity, or slices of the same that overlap.
+ * Slices and counting wrappers are looked through (stock.h).
+ */
+bool ssn_device_overlap(selsnap_device *a, selsnap_device *b);
+
+static inline uint64_t ssn_device_size(const selsnap_device *device) {
+    return device->info.size_bytes;
+}
+
+#endif

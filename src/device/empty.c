@@ -1,0 +1,1 @@
+typedef int ssn_device_is_empty;

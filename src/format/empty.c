@@ -1,0 +1,1 @@
+typedef int ssn_format_is_empty;

@@ -1,0 +1,1 @@
+typedef int ssn_snap_is_empty;

@@ -1,0 +1,1 @@
+typedef int ssn_store_is_empty;
