@@ -31,6 +31,7 @@ typedef struct selsnap_view selsnap_view;
 #define SELSNAP_NAME_MAX 255       /**< Bytes of a name, without the ending zero. */
 #define SELSNAP_PROPERTY_KEY_MAX 255    /**< Bytes of a property's key. */
 #define SELSNAP_PROPERTY_VALUE_MAX 768  /**< Bytes of a property's value. */
+#define SELSNAP_ORIGIN_HINT_MAX 240     /**< Bytes of an origin hint. */
 #define SELSNAP_BLOCK_SIZE_MIN 4096u     /**< Smallest block, bytes. */
 #define SELSNAP_BLOCK_SIZE_MAX 1048576u  /**< Largest block, bytes. */
 
@@ -224,9 +225,10 @@ typedef struct selsnap_format_options {
     uint64_t journal_bytes; /**< Journal; a multiple of 4096, 65536 to 1 GiB; 0: chosen by the store's size. */
     char *ret_message;      /**< NULL, or where to put a text about a failure (the detail has no context yet). */
     uint64_t message_size;  /**< Bytes at ret_message. */
+    const char *origin_hint; /**< NULL, or where the origin is found (a path), for tools; see selsnap_store_origin_hint(). */
 } selsnap_format_options;
 /** @brief Default ::selsnap_format_options. */
-#define SELSNAP_FORMAT_OPTIONS_INIT {sizeof(selsnap_format_options), 0, 0, 0, 0, 0, 0}
+#define SELSNAP_FORMAT_OPTIONS_INIT {sizeof(selsnap_format_options), 0, 0, 0, 0, 0, 0, 0}
 /** @brief Format even if the device holds a store already; that store is lost. */
 #define SELSNAP_FORMAT_OVERWRITE 0x1u
 /** @brief Do not refuse when store and origin seem to share storage. For slices of one device that do not overlap this
@@ -255,6 +257,23 @@ typedef struct selsnap_format_options {
  */
 SELSNAP_API int selsnap_format(selsnap_device *store, selsnap_device *origin,
                                const selsnap_format_options *options) SELSNAP_MUST_CHECK;
+
+/**
+ * @brief Read what a store notes about where its origin is found. The store need not be opened, and may be in use.
+ *
+ * @param[in]  store  A device with a store.
+ * @param[out] buf    Filled, ended by a zero; empty when nothing was noted. At least SELSNAP_ORIGIN_HINT_MAX + 1 bytes.
+ * @param[in]  len    Bytes at @p buf.
+ *
+ * @retval SELSNAP_EINVAL     @p buf is too small.
+ * @retval SELSNAP_ENOTSTORE  The device holds no store.
+ * @retval SELSNAP_EIO        The device failed.
+ *
+ * @threading   Any thread.
+ * @durability  Nothing is written.
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_store_origin_hint(selsnap_device *store, char *buf, size_t len) SELSNAP_MUST_CHECK;
 
 /** @brief What an event is about. */
 #define SELSNAP_EVENT_STORE_FILLING 1u    /**< value: percent of the store in use (at 75, 90, 95, 99). */

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: a crash-safe ordered index of typed items, and space for data, on one device. What the layers above see of
+ * journal, tree, checkpoint, recovery and space management. Any thread may call anything.
+ *
+ * The index is the tree of the last checkpoint, with the changes since laid over it (`frozen`, while a checkpoint folds
+ * them, and `active`). A change becomes visible in the index only when the journal batch that carries it is durable.
+ */
+#ifndef SSN_STORE_H
+#define SSN_STORE_H
+
+#include "blockdev.h"
+#include "key.h"
+#include "mem.h"
+#include "report.h"
+
+struct ssn_store;
+
+/* ---- a store's fixed facts, as its superblock tells them ---- */
+
+struct ssn_store_facts {
+    uint8_t store_id[SSN_STORE_ID_SIZE];
+    uint32_t block_bytes;
+    uint64_t store_pages;
+    uint64_t origin_bytes;
+    bool identity_known;
+    uint8_t origin_identity[SELSNAP_IDENTITY_SIZE];
+    bool was_clean;      /* closed cleanly before this open */
+    bool mark_known;     /* and then: the origin's change mark at that time */
+    uint64_t change_mark;
+    bool abandoned;
+    uint64_t journal_bytes;
+    char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1];
+};
+
+/* facts->block_bytes, origin_*, identity_*, origin_hint are used; journal_bytes 0: chosen. overwrite: over an old store. */
+int ssn_store_format(selsnap_device *device, struct ssn_report *report, const struct ssn_store_facts *facts,
+                     bool overwrite);
+/* Reads the newest superblock's facts alone. SELSNAP_ENOTSTORE, SELSNAP_EDAMAGED, SELSNAP_EVERSION, SELSNAP_EIO. */
+int ssn_store_peek(selsnap_device *device, struct ssn_report *report, struct ssn_store_facts *ret_facts);
+
+/* ---- opening ---- */
+
+/* Told each put of the replayed journal, in order; last: it is of the last batch, whose data may be missing. */
+typedef int (*ssn_replay_fn)(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len, bool last);
+
+struct ssn_store_params {
+    selsnap_device *device;
+    struct ssn_mem *mem;
+    struct ssn_report *report;
+    bool read_only;
+    uint64_t cache_bytes; /* for tree pages */
+    ssn_replay_fn replay;
+    void *replay_user;
+};
+
+/* Superblock and replay, into memory; nothing is written. Then ssn_store_activate(), unless it is read-only. */
+int ssn_store_open(const struct ssn_store_params *params, struct ssn_store **ret_store);
+/* Flush, superblock with a new incarnation, flush: only after this anything may be committed. */
+int ssn_store_activate(struct ssn_store *store);
+/* clean: fold everything by a checkpoint, and mark the superblock clean, with the origin's mark where known.
+ * The store is freed on any result. */
+int ssn_store_close(struct ssn_store *store, bool clean, bool mark_known, uint64_t change_mark);
+const struct ssn_store_facts *ssn_store_get_facts(const struct ssn_store *store);
+
+/* Counters that every superblock records; they only rise. */
+uint64_t ssn_store_next_epoch(struct ssn_store *store);
+uint64_t ssn_store_next_id(struct ssn_store *store);
+void ssn_store_raise_epoch(struct ssn_store *store, uint64_t at_least);
+void ssn_store_raise_id(struct ssn_store *store, uint64_t at_least);
+/* Gives the counter's value and raises it by one. */
+uint64_t ssn_store_take_epoch(struct ssn_store *store);
+uint64_t ssn_store_take_id(struct ssn_store *store);
+
+/* ---- reading the index ---- */
+
+/* SELSNAP_OK, SELSNAP_ENOENT, SELSNAP_EDAMAGED, SELSNAP_ESTORE, SELSNAP_ENOMEM; ret_item untouched unless OK. */
+int ssn_store_get(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
+int ssn_store_seek(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
+int ssn_store_seek_last(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
+/* Rises with each batch that is published: unchanged means that the index is unchanged. */
+uint64_t ssn_store_version(struct ssn_store *store);
+/* Read-only stores: make a key read as absent, in memory. */
+int ssn_store_forget(struct ssn_store *store, const struct ssn_key *key);
+
+/*
+ * A read section: space that was in use when it began is not used again before it ends. Enclose a lookup together with
+ * the reading of the data it names. Cheap, never waits; may nest on a thread.
+ */
+unsigned ssn_store_enter(struct ssn_store *store);
+void ssn_store_leave(struct ssn_store *store, unsigned ticket);
+
+/* ---- changing it ---- */
+
+/* A set of changes that takes effect as a whole. Memory errors are kept and reported by commit. */
+struct ssn_txn {
+    struct ssn_store *store;
+    uint8_t *data; /* encoded operations */
+    size_t len;
+    size_t capacity;
+    uint32_t op_count;
+    int error;
+};
+
+enum { SSN_TXN_MAX = 49152 }; /* bytes of operations in one transaction; commit refuses more with SELSNAP_ELIMIT */
+
+void ssn_txn_init(struct ssn_txn *txn, struct ssn_store *store);
+void ssn_txn_fini(struct ssn_txn *txn);
+void ssn_txn_put(struct ssn_txn *txn, const struct ssn_key *key, const uint8_t *value, uint16_t len);
+void ssn_txn_delete(struct ssn_txn *txn, const struct ssn_key *key);
+void ssn_txn_take(struct ssn_txn *txn, uint64_t place, uint32_t pages);
+void ssn_txn_give(struct ssn_txn *txn, uint64_t place, uint32_t pages);
+
+/*
+ * Makes the changes durable and then visible; on return both have happened. Joins the batch of others who wait: one journal
+ * write and one flush for all. Data that the changes name must have been written before the call (it needs no flush).
+ * essential: it lessens what is stored or records a loss, and may use the reserve.
+ *
+ * SELSNAP_ENOSPACE  Nothing changed, now or later. A checkpoint was tried.
+ * SELSNAP_ESTORE    Not visible now. The batch is kept and written again before anything else is acknowledged; so the
+ *                   change may become visible later, or be found after a crash, whole.
+ * SELSNAP_ENOMEM, SELSNAP_ELIMIT  Nothing changed, now or later.
+ */
+int ssn_store_commit(struct ssn_store *store, struct ssn_txn *txn, bool essential);
+
+/* ---- space and data ---- */
+
+/*
+ * A run of free pages for data: a multiple of `unit` pages, at least one unit, at most `wanted`, as the device's free
+ * runs allow, in rising places while the store is young. It is the caller's until a committed transaction takes it, or
+ * ssn_store_untake(). Never touches the reserve; before it gives up, a checkpoint is tried where that can help.
+ * SELSNAP_ENOSPACE, or the errors of a checkpoint.
+ */
+int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
+/* Gives back what no transaction took (it is used again only when the read sections open now have ended). */
+void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages);
+/* Whole pages. SELSNAP_ESTORE, with the detail told. SELSNAP_EDAMAGED: the place is outside the area. */
+int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size_t len);
+int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len);
+int ssn_store_flush(struct ssn_store *store);
+
+/* ---- upkeep ---- */
+
+/* Folds what is in the journal into the tree. If one runs, waits for it and returns its result. */
+int ssn_store_checkpoint(struct ssn_store *store);
+/* Percent of the journal, or of the memory for changes, in use; whichever is more. */
+unsigned ssn_store_pressure(struct ssn_store *store);
+/* Writes a superblock that says so. */
+int ssn_store_abandon(struct ssn_store *store);
+
+struct ssn_store_stats {
+    uint64_t used_bytes;
+    uint64_t free_bytes;    /* without the reserve */
+    uint64_t pending_bytes; /* given, not yet usable */
+    uint64_t journal_used_bytes;
+    uint64_t commits;
+    uint64_t checkpoints;
+    uint64_t pages_read;
+    uint64_t pages_written;
+    uint64_t leaf_count;
+    bool failed; /* the last store write or flush failed, and nothing was acknowledged since */
+};
+void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_stats);
+
+/*
+ * Checks superblocks, journal sectors, ledger, every tree page, the order of keys, and that space items and the runs told
+ * by `uses` (each data run that an item names) neither overlap nor leave pages unaccounted for. Runs a checkpoint first on
+ * a writable store. problem is told each; returns SELSNAP_OK even then.
+ */
+struct ssn_store_check {
+    selsnap_line_fn problem;
+    void *problem_user;
+    /* Told each item; adds the runs it names by ssn_store_check_use(); verifies data and meaning. */
+    int (*item)(void *user, struct ssn_store_check *check, const struct ssn_key *key, const uint8_t *value, uint16_t len);
+    void *item_user;
+    uint64_t pages, items, problems; /* results */
+    void *inner;
+};
+int ssn_store_check(struct ssn_store *store, struct ssn_store_check *check);
+void ssn_store_check_use(struct ssn_store_check *check, uint64_t place, uint64_t pages);
+void ssn_store_check_problem(struct ssn_store_check *check, const char *format, ...) SSN_PRINTF(2, 3);
+/* Told, as text: superblocks, journal batches, ledger, tree pages' headers. Items are the caller's (ssn_store_seek). */
+int ssn_store_dump(struct ssn_store *store, selsnap_line_fn line, void *user);
+
+#endif
