@@ -2,10 +2,16 @@
 /*
  * The inner face of devices: the one place where range and alignment are checked and callbacks' results are mapped.
  * A failed callback gives SELSNAP_EIO; its own result is kept per device (last_error) for the detail.
+ *
+ * Locks are claims on a range of the device at the bottom: a slice claims its part, everything else the whole. The
+ * bottom's lock callback is called for the first claim, its unlock after the last, so that two slices of one device
+ * can be origin and store of one context. `claims_lock` of the bottom guards the claims, and calls the two callbacks
+ * one at a time.
  */
 #ifndef SSN_BLOCKDEV_H
 #define SSN_BLOCKDEV_H
 
+#include <pthread.h>
 #include <selsnap/device.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,7 +21,20 @@ struct selsnap_device {
     selsnap_device_info info;
     void *user;
     _Atomic int last_error; /* the last callback's failure, as it gave it */
+
+    pthread_mutex_t claims_lock;
+    struct selsnap_device *claims; /* claims_lock: of devices that stand on this one, through claim_next */
+    bool claims_exclusive;         /* claims_lock: how the lock callback was called for them */
+
+    struct selsnap_device *claim_next; /* the bottom's claims_lock, as the two below */
+    uint32_t claim_count;              /* how often this device is locked */
+    bool claim_exclusive;
 };
+
+/* As selsnap_device_open(). The stock devices are made with it too; see stock.h. */
+int ssn_device_open(const selsnap_device_ops *ops, const selsnap_device_info *info, void *user,
+                    selsnap_device **ret_device);
+void ssn_device_close(selsnap_device *device);
 
 int ssn_device_read(selsnap_device *device, void *buf, size_t len, uint64_t offset);
 int ssn_device_write(selsnap_device *device, const void *buf, size_t len, uint64_t offset);

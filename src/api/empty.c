@@ -1,1 +1,0 @@
-typedef int ssn_api_is_empty;

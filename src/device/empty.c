@@ -1,1 +1,0 @@
-typedef int ssn_device_is_empty;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file or a block device: the callbacks. Opening is in file_open.c.
+ *
+ * The file's size is taken once, at open; a file cut short afterwards gives errors. With O_DIRECT, memory that is not
+ * aligned as the system wants it goes through a buffer of the request's own. All results are -errno.
+ */
+#include "file_device.h"
+
+#include "blockdev.h"
+#include "bytes.h"
+#include "checksum.h"
+#include "stock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#endif
+
+/* _XOPEN_IOV_MAX, what every system takes, is 16; Linux takes 1024. */
+#if defined(IOV_MAX) && IOV_MAX < 128
+enum { BATCH_PIECES = IOV_MAX };
+#else
+enum { BATCH_PIECES = 128 };
+#endif
+enum { BATCH_BYTES = 1 << 30, BOUNCE_BYTES = 1 << 20 };
+
+/* A place in a list of pieces: in piece `index`, after its first `skip` bytes. */
+struct cursor {
+    const selsnap_iovec *iov;
+    uint32_t iov_count;
+    uint32_t index;
+    size_t skip;
+};
+
+static void advance(struct cursor *cursor, uint64_t len) {
+    while (cursor->index < cursor->iov_count && len >= cursor->iov[cursor->index].len - cursor->skip) {
+        len -= cursor->iov[cursor->index].len - cursor->skip;
+        cursor->index++;
+        cursor->skip = 0;
+    }
+    cursor->skip += (size_t)len;
+}
+
+/* The next pieces as the system wants them: as many as one call takes. */
+static int next_batch(const struct cursor *cursor, struct iovec *batch) {
+    int count = 0;
+    size_t skip = cursor->skip;
+    size_t room = BATCH_BYTES;
+    for (uint32_t i = cursor->index; i < cursor->iov_count && count < BATCH_PIECES && room > 0; i++) {
+        size_t len = cursor->iov[i].len - skip;
+        len = len < room ? len : room;
+        if (len > 0) {
+            batch[count].iov_base = (uint8_t *)cursor->iov[i].base + skip;
+            batch[count].iov_len = len;
+            room -= len;
+            count++;
+        }
+        skip = 0;
+    }
+    return count;
+}
+
+/* Moves all the pieces, however short the system's transfers are. */
+static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    struct cursor cursor = {iov, iov_count, 0, 0};
+    struct iovec batch[BATCH_PIECES];
+    int count = next_batch(&cursor, batch);
+    while (count > 0) {
+        ssize_t done = write ? pwritev(fd, batch, count, (off_t)offset) : preadv(fd, batch, count, (off_t)offset);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return done < 0 ? -errno : -EIO;
+        }
+        offset += (uint64_t)done;
+        advance(&cursor, (uint64_t)done);
+        count = next_batch(&cursor, batch);
+    }
+    return 0;
+}
+
+static bool pieces_aligned(const struct file *file, const selsnap_iovec *iov, uint32_t iov_count) {
+    for (uint32_t i = 0; i < iov_count; i++) {
+        if (((uintptr_t)iov[i].base & (file->memory_align - 1)) != 0 || iov[i].len % file->length_align != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Copies between the pieces from the cursor on and the buffer, and moves the cursor on. */
+static void copy_pieces(struct cursor *cursor, uint8_t *bounce, size_t len, bool to_bounce) {
+    while (len > 0) {
+        const selsnap_iovec *piece = &cursor->iov[cursor->index];
+        size_t part = piece->len - cursor->skip;
+        part = part < len ? part : len;
+        if (part > 0 && to_bounce) {
+            memcpy(bounce, (const uint8_t *)piece->base + cursor->skip, part);
+        } else if (part > 0) {
+            memcpy((uint8_t *)piece->base + cursor->skip, bounce, part);
+        }
+        bounce += part;
+        len -= part;
+        advance(cursor, part);
+    }
+}
+
+static int transfer_bounced(const struct file *file, bool write, const selsnap_iovec *iov, uint32_t iov_count,
+                            uint64_t offset) {
+    uint64_t left = 0;
+    if (!ssn_iov_bytes(iov, iov_count, &left)) {
+        return -EINVAL;
+    }
+    size_t size = (size_t)ssn_min_u64(left, BOUNCE_BYTES);
+    void *bounce = NULL;
+    int result = -posix_memalign(&bounce, file->memory_align, size);
+    struct cursor cursor = {iov, iov_count, 0, 0};
+    while (result == 0 && left > 0) {
+        selsnap_iovec one = {bounce, (size_t)ssn_min_u64(left, size)};
+        if (write) {
+            copy_pieces(&cursor, bounce, one.len, true);
+        }
+        result = transfer(file->fd, write, &one, 1, offset);
+        if (result == 0 && !write) {
+            copy_pieces(&cursor, bounce, one.len, false);
+        }
+        offset += one.len;
+        left -= one.len;
+    }
+    free(bounce);
+    return result;
+}
+
+static int file_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    const struct file *file = user;
+    if (file->direct && !pieces_aligned(file, iov, iov_count)) {
+        return transfer_bounced(file, false, iov, iov_count, offset);
+    }
+    return transfer(file->fd, false, iov, iov_count, offset);
+}
+
+static int file_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    const struct file *file = user;
+    if (file->direct && !pieces_aligned(file, iov, iov_count)) {
+        return transfer_bounced(file, true, iov, iov_count, offset);
+    }
+    return transfer(file->fd, true, iov, iov_count, offset);
+}
+
+static int sync_all(int fd) {
+    int result;
+    do {
+#ifdef F_FULLFSYNC
+        result = fcntl(fd, F_FULLFSYNC) == 0 ? 0 : fsync(fd);
+#else
+        result = fsync(fd);
+#endif
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+
+static int sync_data(int fd) {
+#if defined(_POSIX_SYNCHRONIZED_IO) && _POSIX_SYNCHRONIZED_IO > 0 && !defined(F_FULLFSYNC)
+    int result;
+    do {
+        result = fdatasync(fd);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+#else
+    return sync_all(fd);
+#endif
+}
+
+static int file_flush(void *user) {
+    struct file *file = user;
+    if (!atomic_load(&file->made)) {
+        return sync_data(file->fd);
+    }
+    /* A new size needs the inode, a new file its name as well. Flushes beside this one find `made` still set. */
+    int result = sync_all(file->fd);
+    if (result == 0 && file->folder_fd >= 0) {
+        result = sync_all(file->folder_fd);
+        /* Some file systems cannot flush a folder, and need not. */
+        result = result == -EINVAL || result == -EBADF ? 0 : result;
+    }
+    if (result == 0) {
+        atomic_store(&file->made, false);
+    }
+    return result;
+}
+
+#ifdef __linux__
+/* Whether the system said that it cannot, rather than that it failed. */
+static bool not_offered(int error) {
+    return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY || error == EINVAL;
+}
+
+static int punch(const struct file *file, int mode, unsigned long block_request, uint64_t offset, uint64_t len) {
+    uint64_t range[2] = {offset, len};
+    int result;
+    do {
+        result = file->is_block ? ioctl(file->fd, block_request, range)
+                                : fallocate(file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+#endif
+
+/* What cannot be given back is kept: any content will do. */
+static int file_discard(void *user, uint64_t offset, uint64_t len) {
+#ifdef __linux__
+    int result = punch(user, FALLOC_FL_PUNCH_HOLE, BLKDISCARD, offset, len);
+    return not_offered(-result) ? 0 : result;
+#else
+    (void)user;
+    (void)offset;
+    (void)len;
+    return 0;
+#endif
+}
+
+static int file_write_zeroes(void *user, uint64_t offset, uint64_t len) {
+#ifdef __linux__
+    const struct file *file = user;
+    int result = punch(file, FALLOC_FL_ZERO_RANGE, BLKZEROOUT, offset, len);
+    if (not_offered(-result) && !file->is_block) {
+        result = punch(file, FALLOC_FL_PUNCH_HOLE, 0, offset, len);
+    }
+    if (!not_offered(-result)) {
+        return result;
+    }
+#endif
+    return ssn_zeroes_by_writev(file_writev, user, offset, len);
+}
+
+static int file_identity(void *user, uint8_t *ret_identity) {
+    const struct file *file = user;
+    struct stat st;
+    if (fstat(file->fd, &st) != 0) {
+        return -errno;
+    }
+    memcpy(ret_identity, file->is_block ? "blockdev" : "file    ", 8);
+    ssn_put64(ret_identity + 8, (uint64_t)(file->is_block ? st.st_rdev : st.st_dev));
+    ssn_put64(ret_identity + 16, file->is_block ? 0 : (uint64_t)st.st_ino);
+    ssn_put64(ret_identity + 24, ssn_checksum(ret_identity, 24));
+    return 0;
+}
+
+static int file_change_mark(void *user, uint64_t *ret_mark) {
+    const struct file *file = user;
+    /* The times must outlive a power cut too, or an unchanged file would seem changed after it. */
+    int result = file->read_only ? 0 : sync_all(file->fd);
+    if (result != 0) {
+        return result;
+    }
+    struct stat st;
+    if (fstat(file->fd, &st) != 0) {
+        return -errno;
+    }
+#ifdef __APPLE__
+    const struct timespec changed = st.st_ctimespec;
+    const struct timespec modified = st.st_mtimespec;
+#else
+    const struct timespec changed = st.st_ctim;
+    const struct timespec modified = st.st_mtim;
+#endif
+    uint8_t text[40];
+    ssn_put64(text, (uint64_t)changed.tv_sec);
+    ssn_put64(text + 8, (uint64_t)changed.tv_nsec);
+    ssn_put64(text + 16, (uint64_t)modified.tv_sec);
+    ssn_put64(text + 24, (uint64_t)modified.tv_nsec);
+    ssn_put64(text + 32, (uint64_t)st.st_size);
+    *ret_mark = ssn_checksum(text, sizeof text);
+    return 0;
+}
+
+static int file_lock(void *user, int exclusive) {
+    const struct file *file = user;
+    int result;
+    do {
+        result = flock(file->fd, (exclusive != 0 ? LOCK_EX : LOCK_SH) | LOCK_NB);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
+        return 0;
+    }
+    /* Where there are no locks, keeping others out is the host's duty. */
+    return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? 0 : -errno;
+}
+
+static void file_unlock(void *user) {
+    const struct file *file = user;
+    (void)flock(file->fd, LOCK_UN);
+}
+
+static void file_close(void *user) {
+    struct file *file = user;
+    if (file->folder_fd >= 0) {
+        (void)close(file->folder_fd);
+    }
+    if (file->fd >= 0) {
+        (void)close(file->fd);
+    }
+    free(file);
+}
+
+int ssn_file_make_device(struct file *file, const selsnap_device_info *info, selsnap_device **ret_device) {
+    const selsnap_device_ops ops = {
+        .struct_size = sizeof ops,
+        .readv = file_readv,
+        .writev = file_writev,
+        .flush = file_flush,
+        .discard = file_discard,
+        .write_zeroes = file_write_zeroes,
+        .identity = file_identity,
+        /* A block device's times say nothing of its content. */
+        .change_mark = file->is_block ? NULL : file_change_mark,
+        .lock = file_lock,
+        .unlock = file_unlock,
+        .close = file_close,
+    };
+    return ssn_device_open(&ops, info, file, ret_device);
+}

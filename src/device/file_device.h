@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What file_open.c finds out about a file and file_device.c works with. Nothing but `made` changes once it is open. */
+#ifndef SSN_FILE_DEVICE_H
+#define SSN_FILE_DEVICE_H
+
+#include <selsnap/device.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct file {
+    int fd;
+    int folder_fd;       /* of a file that we made, to flush its name; otherwise -1 */
+    _Atomic bool made;   /* made or grown, and not flushed since */
+    bool is_block;       /* a block device, not a file */
+    bool read_only;      /* opened so */
+    bool direct;         /* opened with O_DIRECT; the two below count only then */
+    size_t memory_align; /* of memory given to the system; a power of two */
+    size_t length_align; /* of each piece of a request */
+};
+
+/* Makes the device; it owns `file` from a successful return on. */
+int ssn_file_make_device(struct file *file, const selsnap_device_info *info, selsnap_device **ret_device);
+
+#endif

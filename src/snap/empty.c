@@ -1,1 +1,0 @@
-typedef int ssn_snap_is_empty;
