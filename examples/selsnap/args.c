@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line. One table describes every option; a command's mask says which of them it takes, and getopt_long is
+ * given only these, so that an option that would be ignored is refused.
+ */
+#include "cli.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_kind {
+    KIND_FLAG,         /* There or not. */
+    KIND_TEXT,         /* const char * */
+    KIND_SIZE,         /* uint64_t, bytes or a count */
+    KIND_RANGE,        /* struct range_list; may be repeated */
+    KIND_PROPERTY,     /* K=V; may be repeated */
+    KIND_POLICY,       /* uint64_t, SELSNAP_POLICY_* */
+    KIND_UNDESIGNATED, /* uint64_t, SELSNAP_UNDESIGNATED_* */
+};
+
+struct option_row {
+    const char *name;
+    const char *value; /* What the help calls its value; NULL: it takes none. */
+    const char *help;
+    enum option_kind kind;
+    char letter;  /* 0: none */
+    size_t place; /* offsetof() in struct args. */
+};
+
+#define PLACE(member) offsetof(struct args, member)
+
+static const struct option_row rows[OPT_COUNT] = {
+    [OPT_STORE] = {"store", "FILE", "the store; or else $SELSNAP_STORE", KIND_TEXT, 's', PLACE(store)},
+    [OPT_ORIGIN] = {"origin", "FILE", "the origin; or else $SELSNAP_ORIGIN, or else the path recorded by format",
+                    KIND_TEXT, 'o', PLACE(origin)},
+    [OPT_JSON] = {"json", NULL, "print JSON: results on stdout, errors on stderr", KIND_FLAG, 0, 0},
+    [OPT_READ_ONLY] = {"read-only", NULL, "open for reading only, whatever the command", KIND_FLAG, 0, 0},
+    [OPT_OTHER_ORIGIN] = {"other-origin", NULL, "accept an origin that is not the recorded one: a true copy of it",
+                          KIND_FLAG, 0, 0},
+    [OPT_ORIGIN_CHANGED] = {"origin-changed", NULL,
+                            "accept that the origin was written without selsnap; snapshots show what was changed there",
+                            KIND_FLAG, 0, 0},
+    [OPT_MEMORY] = {"memory", "SIZE", "memory that may be used; 64M if not given", KIND_SIZE, 0, PLACE(memory)},
+    [OPT_HELP] = {"help", NULL, "print this command's help", KIND_FLAG, 'h', 0},
+    [OPT_BLOCK_SIZE] = {"block-size", "SIZE", "a power of two from 4K to 1M; 4K if not given", KIND_SIZE, 0,
+                        PLACE(block_size)},
+    [OPT_SIZE] = {"size", "SIZE", "create the store as a (sparse) file of this size", KIND_SIZE, 0, PLACE(size)},
+    [OPT_JOURNAL_SIZE] = {"journal-size", "SIZE", "64K to 1G; chosen by the store's size if not given", KIND_SIZE, 0,
+                          PLACE(journal_size)},
+    [OPT_FORCE] = {"force", NULL, "format even if it holds a store or other data, which is lost", KIND_FLAG, 0, 0},
+    [OPT_SUBSET] = {"subset", "NAME", "the blocks of a saved subset", KIND_TEXT, 0, PLACE(subset)},
+    [OPT_RANGE] = {"range", "OFF:LEN", "all blocks that this range of bytes touches; may be repeated", KIND_RANGE, 0,
+                   PLACE(ranges)},
+    [OPT_WHOLE] = {"whole", NULL, "the whole origin; so it is without --subset and --range", KIND_FLAG, 0, 0},
+    [OPT_MINUS] = {"minus", "OFF:LEN", "but no block that lies wholly in this range; may be repeated", KIND_RANGE, 0,
+                   PLACE(minus)},
+    [OPT_POLICY] = {"policy", "fail|give-up",
+                    "when the store has no room: fail the write (so if not given), or give up the block's old content",
+                    KIND_POLICY, 0, PLACE(policy)},
+    [OPT_PROPERTY] = {"property", "KEY=VALUE", "a note to keep with the snapshot; may be repeated", KIND_PROPERTY, 0,
+                      0},
+    [OPT_LIVE] = {"live", NULL, "the live device instead of a snapshot", KIND_FLAG, 0, 0},
+    [OPT_OFFSET] = {"offset", "SIZE", "where to begin", KIND_SIZE, 0, PLACE(offset)},
+    [OPT_LENGTH] = {"length", "SIZE", "how many bytes", KIND_SIZE, 0, PLACE(length)},
+    [OPT_INPUT] = {"input", "FILE", "read from this file instead of stdin", KIND_TEXT, 0, PLACE(input)},
+    [OPT_OUTPUT] = {"output", "FILE", "write to this file instead of stdout", KIND_TEXT, 0, PLACE(output)},
+    [OPT_PRISTINE] = {"pristine", NULL, "as it was taken, without what was written into it", KIND_FLAG, 0, 0},
+    [OPT_UNDESIGNATED] = {"undesignated", "error|zeros|live",
+                          "what blocks that are not in the snapshot give; error if not given", KIND_UNDESIGNATED, 0,
+                          PLACE(undesignated)},
+    [OPT_SKIP_LOST] = {"skip-lost", NULL, "go on although blocks are lost; they stay as they are", KIND_FLAG, 0, 0},
+    [OPT_NO_WAIT] = {"no-wait", NULL, "only begin; 'selsnap step' does the copying", KIND_FLAG, 0, 0},
+    [OPT_BUDGET] = {"budget", "N", "about so many blocks or index entries a step; 4096 if not given", KIND_SIZE, 0,
+                    PLACE(budget)},
+    [OPT_ALL] = {"all", NULL, "go on until nothing is left to do", KIND_FLAG, 0, 0},
+};
+
+void args_print_options(uint64_t options) {
+    for (int id = 0; id < OPT_COUNT; id++) {
+        const struct option_row *row = &rows[id];
+        if ((options & OPT_BIT(id)) == 0) {
+            continue;
+        }
+        char left[64];
+        char letter[8] = "    ";
+        if (row->letter != 0) {
+            snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+        }
+        snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->value == NULL ? "" : " ",
+                 row->value == NULL ? "" : row->value);
+        printf("  %-34s %s\n", left, row->help);
+    }
+}
+
+static int add_range(struct cli *cli, const struct option_row *row, const char *text) {
+    struct range_list *list = (struct range_list *)(void *)((char *)&cli->args + row->place);
+    selsnap_range range;
+    if (!range_parse(text, &range)) {
+        return fail_usage(cli, "--%s '%s': not OFFSET:LENGTH, two sizes such as 1M:64K", row->name, text);
+    }
+    selsnap_range *grown = realloc(list->items, (list->count + 1) * sizeof(*grown));
+    if (grown == NULL) {
+        return fail(cli, SELSNAP_ENOMEM, "--%s", row->name);
+    }
+    list->items = grown;
+    list->items[list->count++] = range;
+    return CLI_OK;
+}
+
+static int add_property(struct cli *cli, const char *text) {
+    struct args *args = &cli->args;
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text) {
+        return fail_usage(cli, "--property '%s': not KEY=VALUE", text);
+    }
+    selsnap_property *grown = realloc(args->properties, (args->property_count + 1) * sizeof(*grown));
+    if (grown == NULL) {
+        return fail(cli, SELSNAP_ENOMEM, "--property");
+    }
+    args->properties = grown;
+    char *key = strndup(text, (size_t)(equals - text));
+    if (key == NULL) {
+        return fail(cli, SELSNAP_ENOMEM, "--property");
+    }
+    args->properties[args->property_count].key = key;
+    args->properties[args->property_count].value = equals + 1;
+    args->property_count++;
+    return CLI_OK;
+}
+
+/* The place of @p text among words that are separated by bars, or -1. */
+static int word_index(const char *words, const char *text) {
+    size_t len = strlen(text);
+    int index = 0;
+    for (const char *word = words; word != NULL; index++) {
+        const char *bar = strchr(word, '|');
+        size_t word_len = bar == NULL ? strlen(word) : (size_t)(bar - word);
+        if (word_len == len && memcmp(word, text, len) == 0) {
+            return index;
+        }
+        word = bar == NULL ? NULL : bar + 1;
+    }
+    return -1;
+}
+
+static int take_choice(struct cli *cli, const struct option_row *row, const char *text, const uint64_t *values) {
+    int index = word_index(row->value, text);
+    if (index < 0) {
+        return fail_usage(cli, "--%s '%s': not one of %s", row->name, text, row->value);
+    }
+    uint64_t *place = (uint64_t *)(void *)((char *)&cli->args + row->place);
+    *place = values[index];
+    return CLI_OK;
+}
+
+static int take_value(struct cli *cli, const struct option_row *row, const char *text) {
+    static const uint64_t policies[] = {SELSNAP_POLICY_FAIL_WRITE, SELSNAP_POLICY_GIVE_UP_BLOCK};
+    static const uint64_t answers[] = {SELSNAP_UNDESIGNATED_ERROR, SELSNAP_UNDESIGNATED_ZEROS,
+                                       SELSNAP_UNDESIGNATED_LIVE};
+    void *place = (char *)&cli->args + row->place;
+    int result = CLI_OK;
+    switch (row->kind) {
+    case KIND_FLAG:
+        break;
+    case KIND_TEXT:
+        *(const char **)place = text;
+        break;
+    case KIND_SIZE:
+        if (!size_parse(text, place)) {
+            result = fail_usage(cli, "--%s '%s': not a size such as 4096, 0x1000, 64K, 10M, 2G or 1T", row->name, text);
+        }
+        break;
+    case KIND_RANGE:
+        result = add_range(cli, row, text);
+        break;
+    case KIND_PROPERTY:
+        result = add_property(cli, text);
+        break;
+    case KIND_POLICY:
+        result = take_choice(cli, row, text, policies);
+        break;
+    case KIND_UNDESIGNATED:
+        result = take_choice(cli, row, text, answers);
+        break;
+    }
+    return result;
+}
+
+static bool repeatable(enum option_kind kind) {
+    return kind == KIND_RANGE || kind == KIND_PROPERTY || kind == KIND_FLAG;
+}
+
+static int take_option(struct cli *cli, enum option_id id, const char *text) {
+    const struct option_row *row = &rows[id];
+    if (args_given(&cli->args, id) && !repeatable(row->kind)) {
+        return fail_usage(cli, "--%s is given twice", row->name);
+    }
+    cli->args.given |= OPT_BIT(id);
+    return take_value(cli, row, text);
+}
+
+/* What getopt_long calls an option that it does not take, or whose value is missing. */
+static int refuse(struct cli *cli, int found, char *const *argv) {
+    const char *word = argv[optind - 1];
+    if (found == ':') {
+        return fail_usage(cli, "%s needs a value", word);
+    }
+    if (optopt != 0 && optopt < 256 && strncmp(word, "--", 2) != 0) {
+        return fail_usage(cli, "unknown option -%c", optopt);
+    }
+    return fail_usage(cli, "unknown option %s", word);
+}
+
+static int count_words(struct cli *cli) {
+    const struct command *command = cli->command;
+    const struct args *args = &cli->args;
+    /* --live stands for the name of a snapshot. */
+    int live = args_given(args, OPT_LIVE) ? 1 : 0;
+    if (args->name_count + live > command->words_max) {
+        if (live != 0) {
+            return fail_usage(cli, "--live and '%s' exclude each other", args->names[0]);
+        }
+        return fail_usage(cli, "'%s' is one word too many", args->names[command->words_max]);
+    }
+    if (args->name_count + live < command->words_min) {
+        return fail_usage(cli, "needs %s", command->words);
+    }
+    return CLI_OK;
+}
+
+int args_parse(struct cli *cli, int argc, char **argv) {
+    struct option options[OPT_COUNT + 1];
+    char letters[2 * OPT_COUNT + 3] = ":";
+    size_t letter_count = 1;
+    int count = 0;
+    memset(options, 0, sizeof(options));
+    for (int id = 0; id < OPT_COUNT; id++) {
+        if ((cli->command->options & OPT_BIT(id)) == 0) {
+            continue;
+        }
+        options[count].name = rows[id].name;
+        options[count].has_arg = rows[id].value == NULL ? no_argument : required_argument;
+        options[count].val = 256 + id;
+        count++;
+        if (rows[id].letter != 0) {
+            letters[letter_count++] = rows[id].letter;
+            if (rows[id].value != NULL) {
+                letters[letter_count++] = ':';
+            }
+        }
+    }
+    letters[letter_count] = '\0';
+    opterr = 0;
+    int found;
+    while ((found = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        int id = found - 256;
+        for (int row = 0; found < 256 && row < OPT_COUNT; row++) {
+            if (rows[row].letter == found) {
+                id = row;
+            }
+        }
+        int result = id < 0 ? refuse(cli, found, argv) : take_option(cli, (enum option_id)id, optarg);
+        if (result != CLI_OK) {
+            return result;
+        }
+    }
+    cli->args.names = argv + optind;
+    cli->args.name_count = argc - optind;
+    return args_given(&cli->args, OPT_HELP) ? CLI_OK : count_words(cli);
+}
+
+void args_free(struct args *args) {
+    for (uint32_t i = 0; i < args->property_count; i++) {
+        /* Made by strndup in add_property. */
+        free((void *)(uintptr_t)args->properties[i].key);
+    }
+    free(args->properties);
+    free(args->ranges.items);
+    free(args->minus.items);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command-line tool's own parts: what each command is given, and the few helpers they share. The tool stands on
+ * the public API alone.
+ *
+ * A command is a function of one struct cli. It returns an exit code, having reported any failure itself; main() closes
+ * the context and the devices whatever happened.
+ */
+#ifndef SELSNAP_CLI_H
+#define SELSNAP_CLI_H
+
+#include <jansson.h>
+#include <selsnap/selsnap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes; part of the tool's interface, told by --help. */
+#define CLI_OK 0        /* Done. */
+#define CLI_FAILED 1    /* The operation failed. */
+#define CLI_USAGE 2     /* The command line is wrong; nothing was opened. */
+#define CLI_DAMAGE 3    /* check found damage. */
+#define CLI_NOT_FOUND 4 /* No such snapshot, subset or file. */
+
+/* How much is read and written at a time. A multiple of every block size. */
+#define CLI_CHUNK ((size_t)1 << 20)
+
+/* Growing list of byte ranges. */
+struct range_list {
+    selsnap_range *items;
+    size_t count;
+};
+
+/* What the command line said. Text points into argv. */
+struct args {
+    uint64_t given; /* Bits of enum option_id: which options were there. */
+    const char *store;
+    const char *origin;
+    const char *subset;
+    const char *input;
+    const char *output;
+    uint64_t policy;       /* SELSNAP_POLICY_* */
+    uint64_t undesignated; /* SELSNAP_UNDESIGNATED_* */
+    uint64_t block_size;
+    uint64_t size;
+    uint64_t journal_size;
+    uint64_t memory;
+    uint64_t offset;
+    uint64_t length;
+    uint64_t budget;
+    struct range_list ranges;
+    struct range_list minus;
+    selsnap_property *properties; /* Keys are copies, values point into argv. */
+    uint32_t property_count;
+    char **names; /* The words that are not options. */
+    int name_count;
+};
+
+/* The order is that of the help text. */
+enum option_id {
+    OPT_STORE,
+    OPT_ORIGIN,
+    OPT_JSON,
+    OPT_READ_ONLY,
+    OPT_OTHER_ORIGIN,
+    OPT_ORIGIN_CHANGED,
+    OPT_MEMORY,
+    OPT_HELP,
+    OPT_BLOCK_SIZE,
+    OPT_SIZE,
+    OPT_JOURNAL_SIZE,
+    OPT_FORCE,
+    OPT_SUBSET,
+    OPT_RANGE,
+    OPT_WHOLE,
+    OPT_MINUS,
+    OPT_POLICY,
+    OPT_PROPERTY,
+    OPT_LIVE,
+    OPT_OFFSET,
+    OPT_LENGTH,
+    OPT_INPUT,
+    OPT_OUTPUT,
+    OPT_PRISTINE,
+    OPT_UNDESIGNATED,
+    OPT_SKIP_LOST,
+    OPT_NO_WAIT,
+    OPT_BUDGET,
+    OPT_ALL,
+    OPT_COUNT
+};
+#define OPT_BIT(id) (UINT64_C(1) << (id))
+
+struct cli;
+
+/* One row of the table of commands. */
+struct command {
+    const char *name;  /* "create", or two words: "subset save". */
+    const char *words; /* What the help calls the words after it: "NAME". */
+    int words_min;
+    int words_max;
+    uint64_t options; /* OPT_BIT() of those it knows. */
+    int (*run)(struct cli *cli);
+    const char *summary; /* One line. */
+    const char *details; /* The rest of its help, or "". */
+};
+
+/* What happened during the work that is told once, at the end. */
+struct happenings {
+    uint64_t lost_bytes;
+    uint64_t unreadable_bytes;
+    int64_t filled_percent;
+    bool store_failed;
+};
+
+/* One run of the tool. */
+struct cli {
+    const struct command *command; /* NULL until it is known. */
+    struct args args;
+    bool json;
+    selsnap_device *store;
+    selsnap_device *origin;
+    const char *origin_name; /* The path in use; NULL before it is known. */
+    char origin_hint[256];   /* Holds the recorded path, where that is used. */
+    selsnap *ss;
+    struct happenings happenings;
+};
+
+/* args.c */
+/* Fill cli->args from the words after the command. CLI_OK, or CLI_USAGE with the reason reported. */
+int args_parse(struct cli *cli, int argc, char **argv);
+void args_free(struct args *args);
+/* Print the options of the mask, one a line. */
+void args_print_options(uint64_t options);
+static inline bool args_given(const struct args *args, enum option_id id) {
+    return (args->given & OPT_BIT(id)) != 0;
+}
+
+/* sizes.c */
+/* Bytes from text such as 4096, 0x1000, 64K, 1G. False: junk, or it does not fit in 64 bits. */
+bool size_parse(const char *text, uint64_t *ret_bytes);
+/* A range from OFFSET:LENGTH. False: junk, length 0, or the end does not fit. */
+bool range_parse(const char *text, selsnap_range *ret_range);
+/* "12.5 MiB"; @p buf holds at least 32 bytes. Returns buf. */
+const char *size_text(uint64_t bytes, char *buf, size_t len);
+/* "2024-05-01T12:00:00Z"; @p buf holds at least 32 bytes. Returns buf. */
+const char *time_text(int64_t time_ns, char *buf, size_t len);
+
+/* report.c */
+/* Report a failure of the library, with its own detail, and a hint where one is known. Returns the exit code. */
+int fail(struct cli *cli, int code, const char *what, ...) __attribute__((format(printf, 3, 4)));
+/* The same where the detail is known already. An empty one stands for the code's own text. */
+int fail_with(struct cli *cli, int code, const char *detail, const char *what, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Report a failure of the system; @p error is an errno value. */
+int fail_system(struct cli *cli, int error, const char *what, ...) __attribute__((format(printf, 3, 4)));
+/* Report a wrong command line. */
+int fail_usage(struct cli *cli, const char *what, ...) __attribute__((format(printf, 2, 3)));
+/* A line on stderr that does not change the exit code. */
+void warn(struct cli *cli, const char *what, ...) __attribute__((format(printf, 2, 3)));
+
+/* json.c */
+/* Print and free. NULL, which jansson returns without memory, is reported. Returns the exit code. */
+int json_emit(struct cli *cli, json_t *value);
+/* Print on one line, and free; without a newline. For long lists that are not to be held in memory. */
+void json_stream(json_t *value);
+/* A number of 64 bits; as text where it is beyond what jansson holds. */
+json_t *json_u64(uint64_t value);
+/* Text; bytes that are not UTF-8 become question marks. */
+json_t *json_text(const char *text);
+/* The ranges of a subset, as [{"offset":..., "length":...}, ...]. */
+json_t *json_ranges(const selsnap_subset *subset);
+
+/* progress.c */
+/* State of a progress bar; shown only when stderr is a terminal. */
+struct progress {
+    const char *label;
+    bool terminal;
+    bool shown;
+    int64_t last_ms; /* When it was last drawn. */
+};
+void progress_init(struct progress *progress, const char *label);
+/* A selsnap_progress_fn; @p user is a struct progress. Asks to stop after an interrupt. */
+int progress_tell(void *user, uint64_t done, uint64_t total);
+/* Wipe the bar. */
+void progress_end(struct progress *progress);
+/* Let SIGINT and SIGTERM ask to stop, instead of killing the process. */
+void interrupt_catch(void);
+bool interrupt_seen(void);
+
+/* session.c */
+/* Open the store and the origin, and a context on them; read-only unless @p writable. Returns an exit code. */
+int session_open(struct cli *cli, bool writable);
+/* Close what is open. @p exit_code is what the command returned; it stays unless it was CLI_OK and closing failed. */
+int session_close(struct cli *cli, int exit_code);
+/* Open one device; @p role is for messages. Returns an exit code. */
+int session_open_device(struct cli *cli, const char *role, const char *path, uint32_t flags, uint64_t create_size,
+                        selsnap_device **ret_device);
+/* The store's path: -s, or the environment. NULL: none, and it is reported. */
+const char *session_store_path(struct cli *cli);
+/* Look a snapshot up by the first word of the command line. Returns an exit code. */
+int session_find(struct cli *cli, selsnap_snapshot_info *ret_info);
+/* The subset that --subset, --range, --whole and --minus say. Returns an exit code. */
+int session_subset(struct cli *cli, selsnap_subset **ret_subset);
+
+/* figures.c */
+/* What the context did since it was opened: blocks preserved, and so on. To be merged into a result. */
+json_t *figures_json(struct cli *cli);
+/* The same as the end of a printed line: "12 blocks preserved (3 of them zeros)". */
+void figures_print(struct cli *cli);
+/* All figures of a context. */
+int cmd_info(struct cli *cli);
+
+/* The commands. */
+int cmd_apply(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_create(struct cli *cli);
+int cmd_delete(struct cli *cli);
+int cmd_discard(struct cli *cli);
+int cmd_dump(struct cli *cli);
+int cmd_format(struct cli *cli);
+int cmd_hold(struct cli *cli);
+int cmd_list(struct cli *cli);
+int cmd_map(struct cli *cli);
+int cmd_read(struct cli *cli);
+int cmd_release(struct cli *cli);
+int cmd_rename(struct cli *cli);
+int cmd_reset(struct cli *cli);
+int cmd_restore(struct cli *cli);
+int cmd_show(struct cli *cli);
+int cmd_step(struct cli *cli);
+int cmd_subset_delete(struct cli *cli);
+int cmd_subset_list(struct cli *cli);
+int cmd_subset_save(struct cli *cli);
+int cmd_subset_show(struct cli *cli);
+int cmd_write(struct cli *cli);
+int cmd_zero(struct cli *cli);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * selsnap: selective block snapshots from the command line. This file holds the table of commands, the help, and the
+ * one place where a run begins and ends.
+ */
+#include "cli.h"
+#include <stdio.h>
+#include <string.h>
+
+#define COMMON                                                                               \
+    (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_READ_ONLY) | \
+     OPT_BIT(OPT_OTHER_ORIGIN) | OPT_BIT(OPT_ORIGIN_CHANGED) | OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_HELP))
+#define FORMAT_OPTIONS                                                                                            \
+    (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_BLOCK_SIZE) | \
+     OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE))
+#define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
+#define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
+
+static const struct command commands[] = {
+    {"format", "", 0, 0, FORMAT_OPTIONS, cmd_format, "make an empty store for an origin",
+     "The origin's path is recorded, so that later commands find it without -o."},
+    {"subset save", "NAME", 1, 1, COMMON | SUBSET_OPTIONS, cmd_subset_save, "save a set of blocks under a name",
+     "What is added is rounded outward to blocks. An old subset of that name loses it; its snapshots stay."},
+    {"subset list", "", 0, 0, COMMON, cmd_subset_list, "list the saved subsets", ""},
+    {"subset show", "NAME", 1, 1, COMMON, cmd_subset_show, "print a saved subset's ranges", ""},
+    {"subset delete", "NAME", 1, 1, COMMON, cmd_subset_delete, "forget a saved subset; its snapshots stay", ""},
+    {"create", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY), cmd_create,
+     "make a snapshot of some blocks, or of all", "Without --subset, --range and --minus: the whole origin."},
+    {"list", "", 0, 0, COMMON, cmd_list, "list the snapshots", ""},
+    {"show", "NAME", 1, 1, COMMON, cmd_show, "all about one snapshot: space, notes, ranges", ""},
+    {"read", "NAME|--live", 1, 1,
+     COMMON | PLACE_OPTIONS | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_PRISTINE) | OPT_BIT(OPT_UNDESIGNATED), cmd_read,
+     "read from a snapshot, or from the live device", "--offset is 0 and --length all the rest, if not given."},
+    {"write", "NAME|--live", 1, 1, COMMON | PLACE_OPTIONS | OPT_BIT(OPT_INPUT), cmd_write,
+     "write into a snapshot, or to the live device",
+     "Writes all of its input, or --length bytes of it. Needs --offset."},
+    {"zero", "NAME|--live", 1, 1, COMMON | PLACE_OPTIONS, cmd_zero, "fill with zeros, as a write does",
+     "Needs --offset and --length."},
+    {"discard", "NAME|--live", 1, 1, COMMON | PLACE_OPTIONS, cmd_discard, "tell that a range is not needed any more",
+     "On the live device, blocks that snapshots need stay as they are; what the others read afterwards is open.\n"
+     "In a snapshot, the range reads as zeros. Needs --offset and --length."},
+    {"apply", "FILE", 1, 1, COMMON, cmd_apply, "make the live device like a file, by writing only blocks that differ",
+     "FILE begins at byte 0 of the device and may be shorter; the rest of the device is left alone."},
+    {"restore", "NAME", 1, 1, COMMON | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_NO_WAIT), cmd_restore,
+     "bring the live device's blocks back to a snapshot",
+     "To undo a restore, make a snapshot before it, and restore "
+     "that."},
+    {"reset", "NAME", 1, 1, COMMON, cmd_reset, "drop what was written into a snapshot", ""},
+    {"rename", "NAME NEW", 2, 2, COMMON, cmd_rename, "give a snapshot another name", ""},
+    {"hold", "NAME", 1, 1, COMMON, cmd_hold, "keep a snapshot from being deleted; holds add up", ""},
+    {"release", "NAME", 1, 1, COMMON, cmd_release, "take one hold back", ""},
+    {"delete", "NAME", 1, 1, COMMON, cmd_delete, "delete a snapshot; 'step' gives its space back", ""},
+    {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL), cmd_step,
+     "do a piece of the work that waits: restores, space of deleted snapshots", ""},
+    {"check", "", 0, 0, COMMON, cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
+    {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", ""},
+    {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
+    {"info", "", 0, 0, COMMON, cmd_info, "figures of the store", ""},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const char *const exit_codes = "exit codes:\n"
+                                      "  0  done\n"
+                                      "  1  the operation failed\n"
+                                      "  2  the command line is wrong\n"
+                                      "  3  check found damage\n"
+                                      "  4  no such snapshot, subset or file\n";
+
+static void print_help(void) {
+    printf("usage: selsnap COMMAND -s STORE [-o ORIGIN] [options]\n\n"
+           "Selective block snapshots of a device or an image file. From the first snapshot on, write to the origin\n"
+           "through selsnap only.\n\ncommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char left[64];
+        snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
+        printf("  %-22s %s\n", left, commands[i].summary);
+    }
+    printf("  %-22s %s\n", "help [COMMAND]", "print this, or one command's options");
+    printf("  %-22s %s\n", "version", "print the version");
+    printf("\noptions of all commands:\n");
+    args_print_options(COMMON);
+    printf(
+        "\nSizes are bytes, in decimal or hex (0x1000), and may end in K, M, G or T, which are powers of 1024.\n\n%s",
+        exit_codes);
+}
+
+static void print_command_help(const struct command *command) {
+    printf("usage: selsnap %s %s%s[options]\n\n%s\n", command->name, command->words,
+           command->words[0] == '\0' ? "" : " ", command->summary);
+    if (command->details[0] != '\0') {
+        printf("%s\n", command->details);
+    }
+    printf("\noptions:\n");
+    args_print_options(command->options);
+    printf("\n%s", exit_codes);
+}
+
+static int print_version(struct cli *cli) {
+    if (cli->json) {
+        return json_emit(
+            cli, json_pack("{s:s, s:s}", "version", SELSNAP_VERSION_STRING, "library", selsnap_version_string()));
+    }
+    printf("selsnap %s (library %s)\n", SELSNAP_VERSION_STRING, selsnap_version_string());
+    return CLI_OK;
+}
+
+/* The command that argv[0] and perhaps argv[1] name. @p ret_words tells how many of them belong to it. */
+static const struct command *find_command(int argc, char **argv, int *ret_words) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const char *name = commands[i].name;
+        const char *space = strchr(name, ' ');
+        if (space == NULL && argc >= 1 && strcmp(argv[0], name) == 0) {
+            *ret_words = 1;
+            return &commands[i];
+        }
+        if (space != NULL && argc >= 2 && strncmp(argv[0], name, (size_t)(space - name)) == 0 &&
+            argv[0][space - name] == '\0' && strcmp(argv[1], space + 1) == 0) {
+            *ret_words = 2;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* help, version, and what is not a command at all. @p argv follows the program's name. */
+static int run_other(struct cli *cli, int argc, char **argv) {
+    const char *word = argc > 0 ? argv[0] : "";
+    int words = 0;
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        const struct command *about = find_command(argc - 1, argv + 1, &words);
+        if (about != NULL) {
+            print_command_help(about);
+            return CLI_OK;
+        }
+        if (argc > 1 && strcmp(argv[1], "subset") != 0) {
+            return fail_usage(cli, "no command '%s'", argv[1]);
+        }
+        print_help();
+        return CLI_OK;
+    }
+    if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
+        return print_version(cli);
+    }
+    if (argc == 0) {
+        return fail_usage(cli, "no command given");
+    }
+    if (strcmp(word, "subset") == 0) {
+        return fail_usage(cli, "subset: one of save, list, show and delete comes next");
+    }
+    return fail_usage(cli, "no command '%s'", word);
+}
+
+static int run_command(struct cli *cli, int argc, char **argv) {
+    int result = args_parse(cli, argc, argv);
+    if (result != CLI_OK) {
+        return result;
+    }
+    if (args_given(&cli->args, OPT_HELP)) {
+        print_command_help(cli->command);
+        return CLI_OK;
+    }
+    interrupt_catch();
+    return session_close(cli, cli->command->run(cli));
+}
+
+int main(int argc, char **argv) {
+    struct cli cli;
+    memset(&cli, 0, sizeof(cli));
+    for (int i = 1; i < argc; i++) {
+        /* Known before the options are read, so that errors in them are reported as asked. */
+        if (strcmp(argv[i], "--json") == 0) {
+            cli.json = true;
+        }
+    }
+    int words = 0;
+    int result = CLI_OK;
+    cli.command = argc > 1 ? find_command(argc - 1, argv + 1, &words) : NULL;
+    if (cli.command == NULL) {
+        result = run_other(&cli, argc > 0 ? argc - 1 : 0, argv + 1);
+    } else {
+        /* getopt_long passes over the first word: the last one of the command. */
+        result = run_command(&cli, argc - words, argv + words);
+    }
+    args_free(&cli.args);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && result == CLI_OK) {
+        result = fail_with(&cli, SELSNAP_EIO, "cannot be written", "stdout");
+    }
+    return result;
+}

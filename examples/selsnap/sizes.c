@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sizes, ranges and times between text and numbers. Parsing refuses whatever it does not understand as a whole: a size
+ * that is misread overwrites the wrong blocks.
+ */
+#include "cli.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int digit_value(char c, unsigned base) {
+    int value = -1;
+    if (c >= '0' && c <= '9') {
+        value = c - '0';
+    } else if (base == 16 && c >= 'a' && c <= 'f') {
+        value = c - 'a' + 10;
+    } else if (base == 16 && c >= 'A' && c <= 'F') {
+        value = c - 'A' + 10;
+    }
+    return value;
+}
+
+/* Parses text[0..len); strtoull would take signs, blanks and octal numbers. */
+static bool parse_digits(const char *text, size_t len, uint64_t *ret_value) {
+    unsigned base = 10;
+    if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        base = 16;
+        text += 2;
+        len -= 2;
+    }
+    if (len == 0) {
+        return false;
+    }
+    uint64_t value = 0;
+    for (size_t i = 0; i < len; i++) {
+        int digit = digit_value(text[i], base);
+        if (digit < 0 || value > (UINT64_MAX - (uint64_t)digit) / base) {
+            return false;
+        }
+        value = value * base + (uint64_t)digit;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool parse_bytes(const char *text, size_t len, uint64_t *ret_bytes) {
+    static const char suffixes[] = "KMGT";
+    unsigned shift = 0;
+    if (len > 0) {
+        char last = text[len - 1];
+        char upper = last >= 'a' && last <= 'z' ? (char)(last - 'a' + 'A') : last;
+        const char *found = memchr(suffixes, upper, sizeof(suffixes) - 1);
+        if (found != NULL) {
+            shift = 10 * (unsigned)(found - suffixes + 1);
+            len--;
+        }
+    }
+    uint64_t value = 0;
+    if (!parse_digits(text, len, &value) || value > UINT64_MAX >> shift) {
+        return false;
+    }
+    *ret_bytes = value << shift;
+    return true;
+}
+
+bool size_parse(const char *text, uint64_t *ret_bytes) {
+    return parse_bytes(text, strlen(text), ret_bytes);
+}
+
+bool range_parse(const char *text, selsnap_range *ret_range) {
+    const char *colon = strchr(text, ':');
+    selsnap_range range = {0, 0};
+    if (colon == NULL || !parse_bytes(text, (size_t)(colon - text), &range.offset) ||
+        !size_parse(colon + 1, &range.len)) {
+        return false;
+    }
+    if (range.len == 0 || range.offset > UINT64_MAX - range.len) {
+        return false;
+    }
+    *ret_range = range;
+    return true;
+}
+
+const char *size_text(uint64_t bytes, char *buf, size_t len) {
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    size_t unit = 0;
+    double value = (double)bytes;
+    while (value >= 1024.0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1024.0;
+        unit++;
+    }
+    snprintf(buf, len, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return buf;
+}
+
+const char *time_text(int64_t time_ns, char *buf, size_t len) {
+    /* Rounds down for times before 1970 too. */
+    int64_t seconds = time_ns / 1000000000 - (time_ns % 1000000000 < 0 ? 1 : 0);
+    time_t when = (time_t)seconds;
+    struct tm parts;
+    if (gmtime_r(&when, &parts) == NULL || strftime(buf, len, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
+        snprintf(buf, len, "?");
+    }
+    return buf;
+}
