@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See claims.h. */
+#include "claims.h"
+
+#include <assert.h>
+#include <string.h>
+
+int ssn_claims_init(struct ssn_claims *claims) {
+    memset(claims, 0, sizeof *claims);
+    if (pthread_mutex_init(&claims->lock, NULL) != 0) {
+        return SELSNAP_ENOMEM;
+    }
+    if (pthread_cond_init(&claims->released, NULL) != 0) {
+        pthread_mutex_destroy(&claims->lock);
+        return SELSNAP_ENOMEM;
+    }
+    return SELSNAP_OK;
+}
+
+void ssn_claims_fini(struct ssn_claims *claims) {
+    assert(claims->held == NULL);
+    pthread_cond_destroy(&claims->released);
+    pthread_mutex_destroy(&claims->lock);
+}
+
+static bool overlaps_held(const struct ssn_claims *claims, uint64_t first, uint64_t count) {
+    for (const struct ssn_claim *c = claims->held; c != NULL; c = c->next) {
+        if (first < c->first + c->count && c->first < first + count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ssn_claims_take(struct ssn_claims *claims, struct ssn_claim *claim, uint64_t first, uint64_t count) {
+    pthread_mutex_lock(&claims->lock);
+    while (overlaps_held(claims, first, count)) {
+        pthread_cond_wait(&claims->released, &claims->lock);
+    }
+    claim->first = first;
+    claim->count = count;
+    claim->ticket = claims->next_ticket++;
+    claim->next = claims->held;
+    claims->held = claim;
+    pthread_mutex_unlock(&claims->lock);
+}
+
+void ssn_claims_release(struct ssn_claims *claims, struct ssn_claim *claim) {
+    pthread_mutex_lock(&claims->lock);
+    struct ssn_claim **at = &claims->held;
+    while (*at != claim) {
+        assert(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = claim->next;
+    pthread_cond_broadcast(&claims->released);
+    pthread_mutex_unlock(&claims->lock);
+}
+
+static bool older_held(const struct ssn_claims *claims, uint64_t ticket) {
+    for (const struct ssn_claim *c = claims->held; c != NULL; c = c->next) {
+        if (c->ticket < ticket) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ssn_claims_drain(struct ssn_claims *claims) {
+    pthread_mutex_lock(&claims->lock);
+    uint64_t ticket = claims->next_ticket;
+    while (older_held(claims, ticket)) {
+        pthread_cond_wait(&claims->released, &claims->lock);
+    }
+    pthread_mutex_unlock(&claims->lock);
+}

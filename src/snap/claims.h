@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claims on runs of blocks: whoever preserves or copies back has claimed the blocks, so that a second one waits and then
+ * finds it done. A claim is one run, taken at once: nobody holds one and waits for another. `lock` guards all.
+ */
+#ifndef SSN_CLAIMS_H
+#define SSN_CLAIMS_H
+
+#include "mem.h"
+
+#include <pthread.h>
+
+struct ssn_claim {
+    uint64_t first;
+    uint64_t count;
+    uint64_t ticket;
+    struct ssn_claim *next;
+};
+
+struct ssn_claims {
+    pthread_mutex_t lock;
+    pthread_cond_t released;
+    struct ssn_claim *held; /* lock */
+    uint64_t next_ticket;   /* lock */
+};
+
+int ssn_claims_init(struct ssn_claims *claims);
+void ssn_claims_fini(struct ssn_claims *claims);
+/* Waits until no claim overlaps. The memory is the caller's, until the release. */
+void ssn_claims_take(struct ssn_claims *claims, struct ssn_claim *claim, uint64_t first, uint64_t count);
+void ssn_claims_release(struct ssn_claims *claims, struct ssn_claim *claim);
+/* Waits until every claim held now is released; later ones are not waited for. The caller holds none. */
+void ssn_claims_drain(struct ssn_claims *claims);
+
+#endif

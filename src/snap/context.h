@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The context behind `selsnap`: an origin, its store, and what is kept in memory about snapshots.
+ *
+ * Locks, in the order in which they may be taken (a later one may be taken while an earlier one is held):
+ *   1. admin            serialises what changes snapshots, designations and jobs; held across store I/O; never taken by
+ *                       reads and writes of the live device
+ *   2. overlay->lock    one snapshot's overlay (writers of it take turns)
+ *   3. claims, gate     waiting places, not held across anything but what their own comments say
+ *   4. job->record_lock a restore's durable progress; held across store I/O
+ *   5. catalogue->lock  lists of snapshots and designations; memory only
+ *   6. job->lock        a restore's progress; memory only
+ *   7. need->lock       slots of need bits; memory only
+ *   8. the store's own locks
+ * Whoever holds the gate closed does no store I/O.
+ */
+#ifndef SSN_CONTEXT_H
+#define SSN_CONTEXT_H
+
+#include "blockdev.h"
+#include "buffers.h"
+#include "catalogue.h"
+#include "claims.h"
+#include "gate.h"
+#include "mem.h"
+#include "need.h"
+#include "record.h"
+#include "report.h"
+#include "store.h"
+
+struct ssn_counters {
+    _Atomic uint64_t blocks_preserved;
+    _Atomic uint64_t blocks_zero;
+    _Atomic uint64_t blocks_lost;
+    _Atomic uint64_t clean_writes;
+    _Atomic uint64_t preserving_writes;
+    _Atomic uint64_t blocks_restored;
+    _Atomic uint64_t gate_closed_ns_max;
+};
+
+struct selsnap {
+    struct ssn_mem mem;
+    struct ssn_report report;
+    selsnap_device *origin;
+    selsnap_device *store_device;
+    struct ssn_store *store;
+    bool read_only;
+    bool origin_locked;
+    bool store_locked;
+    uint32_t block_bytes;
+    uint32_t block_shift;
+    uint32_t block_pages;  /* pages of a block in the store */
+    uint64_t origin_bytes;
+    uint64_t block_count;  /* blocks of the origin; the last may be short */
+    uint32_t chunk_blocks; /* blocks handled at once: 1 MiB, but at least a block and at most a run */
+
+    pthread_mutex_t admin;
+    struct ssn_catalogue catalogue;
+    struct ssn_gate gate;
+    struct ssn_claims claims;
+    struct ssn_need need;
+    struct ssn_buffers buffers; /* each chunk_blocks * block_bytes */
+    struct ssn_counters count;
+    _Atomic bool abandoned;
+    unsigned freezes; /* admin */
+    struct ssn_state_record state; /* admin: the state item as last written */
+    pthread_mutex_t step; /* held by the thread that reclaims; only ever tried */
+};
+
+static inline uint64_t ssn_block_of(const struct selsnap *ss, uint64_t offset) {
+    return offset >> ss->block_shift;
+}
+static inline uint64_t ssn_offset_of(const struct selsnap *ss, uint64_t block) {
+    return block << ss->block_shift;
+}
+/* Bytes of a block that the origin has: fewer than block_bytes for a short last block. */
+static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
+    return (uint32_t)ssn_min_u64(ss->block_bytes, ss->origin_bytes - ssn_offset_of(ss, block));
+}
+
+/*
+ * Reads whole blocks of the origin; the missing bytes of a short last block are zeros [F-2]. SELSNAP_EIO with the detail told.
+ */
+int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
+/* Writes whole blocks to the origin, without the bytes that a short last block lacks. */
+int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf);
+/* Reads, writes, flushes with the detail told on failure. */
+int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset);
+int ssn_origin_flush(struct selsnap *ss);
+/* SELSNAP_EABANDONED with the detail told, once the host has abandoned the store. */
+int ssn_check_usable(struct selsnap *ss);
+
+static inline void ssn_count(_Atomic uint64_t *counter, uint64_t by) {
+    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+#endif

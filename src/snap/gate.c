@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See gate.h. A writer raises its shard's count and then looks at `closed`; a closer raises `closed` and then looks at the
+ * counts. Both are sequentially consistent, so one of them sees the other.
+ */
+#include "gate.h"
+
+#include "selsnap/error.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+int ssn_gate_init(struct ssn_gate *gate) {
+    memset(gate, 0, sizeof *gate);
+    if (pthread_mutex_init(&gate->lock, NULL) != 0) {
+        return SELSNAP_ENOMEM;
+    }
+    if (pthread_cond_init(&gate->opened, NULL) != 0) {
+        pthread_mutex_destroy(&gate->lock);
+        return SELSNAP_ENOMEM;
+    }
+    if (pthread_cond_init(&gate->drained, NULL) != 0) {
+        pthread_cond_destroy(&gate->opened);
+        pthread_mutex_destroy(&gate->lock);
+        return SELSNAP_ENOMEM;
+    }
+    return SELSNAP_OK;
+}
+
+void ssn_gate_fini(struct ssn_gate *gate) {
+    pthread_cond_destroy(&gate->drained);
+    pthread_cond_destroy(&gate->opened);
+    pthread_mutex_destroy(&gate->lock);
+}
+
+static unsigned shard_of_thread(void) {
+    pthread_t self = pthread_self();
+    uintptr_t bits = 0;
+    memcpy(&bits, &self, sizeof self < sizeof bits ? sizeof self : sizeof bits);
+    return (unsigned)((bits >> 12) ^ (bits >> 20)) % SSN_GATE_SHARDS;
+}
+
+unsigned ssn_gate_enter(struct ssn_gate *gate) {
+    unsigned shard = shard_of_thread();
+    for (;;) {
+        atomic_fetch_add(&gate->shards[shard].inside, 1);
+        if (atomic_load(&gate->closed) == 0) {
+            return shard;
+        }
+        ssn_gate_leave(gate, shard);
+        pthread_mutex_lock(&gate->lock);
+        while (atomic_load(&gate->closed) != 0) {
+            pthread_cond_wait(&gate->opened, &gate->lock);
+        }
+        pthread_mutex_unlock(&gate->lock);
+    }
+}
+
+void ssn_gate_leave(struct ssn_gate *gate, unsigned shard) {
+    uint64_t before = atomic_fetch_sub(&gate->shards[shard].inside, 1);
+    assert(before > 0);
+    (void)before;
+    if (atomic_load(&gate->closed) != 0) {
+        pthread_mutex_lock(&gate->lock);
+        pthread_cond_broadcast(&gate->drained);
+        pthread_mutex_unlock(&gate->lock);
+    }
+}
+
+static bool anybody_inside(struct ssn_gate *gate) {
+    for (unsigned i = 0; i < SSN_GATE_SHARDS; i++) {
+        if (atomic_load(&gate->shards[i].inside) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ssn_gate_close(struct ssn_gate *gate) {
+    pthread_mutex_lock(&gate->lock);
+    atomic_fetch_add(&gate->closed, 1);
+    while (anybody_inside(gate)) {
+        pthread_cond_wait(&gate->drained, &gate->lock);
+    }
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void ssn_gate_open(struct ssn_gate *gate) {
+    pthread_mutex_lock(&gate->lock);
+    assert(atomic_load(&gate->closed) > 0);
+    if (atomic_fetch_sub(&gate->closed, 1) == 1) {
+        pthread_cond_broadcast(&gate->opened);
+    }
+    pthread_mutex_unlock(&gate->lock);
+}

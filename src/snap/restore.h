@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Restores. A job has a point of its own, acts as a hidden mark of its blocks at that point, and holds its source.
+ *
+ *   STARTING: its point is taken, its record is not durable: writers of its blocks wait, everybody reads the device
+ *   UNSURE:   the commit of its record failed, so its fate is unknown: writes to blocks it would restore fail, until the store
+ *             answers and its record is deleted again
+ *   RUNNING:  a block it has to copy reads from the source until copied, for the origin and for snapshots younger than it
+ *   ENDING:   all is copied; its end is being recorded
+ *
+ * Blocks to copy: those of its designation with an entry in [source point, job point), not lost, not done. A block is done
+ * in memory when it is copied, durably only after a later flush of the origin.
+ */
+#ifndef SSN_RESTORE_H
+#define SSN_RESTORE_H
+
+#include "context.h"
+#include "map.h"
+
+enum ssn_job_state { SSN_JOB_STARTING, SSN_JOB_UNSURE, SSN_JOB_RUNNING, SSN_JOB_ENDING };
+
+struct ssn_job {
+    uint64_t id;
+    struct ssn_job_record record; /* cursor: as last recorded; record_lock */
+    struct ssn_snap *source;
+    struct ssn_snap *hidden;
+    struct ssn_group *group;
+    _Atomic int state; /* enum ssn_job_state */
+    pthread_mutex_t record_lock;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;    /* with lock: state left STARTING */
+    uint64_t cursor;           /* lock: every block below it is done */
+    struct ssn_map *done;      /* lock: key minor = run, value = 32 bytes of bits: done above the cursor */
+    struct ssn_map *unrecorded; /* lock: runs with bits not yet durable */
+    uint64_t restored;         /* lock */
+    uint64_t since_record;     /* lock: bytes copied since progress was recorded */
+    bool stepping;             /* lock: a thread advances it */
+    bool paused;               /* lock */
+    uint32_t users;            /* catalogue->lock: threads that hold the pointer; it is freed when it is out of the list and 0 */
+};
+
+/*
+ * Which of the blocks [first, first + count) of a run some running restore still has to copy. Fast when none runs.
+ * ret_point (may be NULL): per block, the job's point; ret_source_point: per block, its source's point.
+ */
+int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsigned count,
+                          struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points);
+
+/* For a writer that has left the gate and holds no claim: waits until no restore of these blocks is starting. */
+int ssn_restore_wait_started(struct selsnap *ss, uint64_t first_block, uint64_t count);
+/* Whether a restore that covers some of the blocks is starting (the writer must let go of its claim and wait). */
+bool ssn_restore_is_starting(struct selsnap *ss);
+
+/* Copies back every remaining block of the range; the caller has claimed it and is outside the gate. */
+int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t count);
+
+/* Flushes the origin, and records what restores had copied before. For flush, create, and steps. */
+int ssn_restore_flush_origin(struct selsnap *ss);
+
+int ssn_restore_start(struct selsnap *ss, const selsnap_restore_options *options, uint64_t *ret_job);
+/* Advances one job by about `budget` blocks. *ret_ended: it has ended. SELSNAP_EBUSY: another thread advances it. */
+int ssn_restore_step(struct selsnap *ss, uint64_t job_id, uint64_t budget, uint64_t *ret_visited, bool *ret_ended);
+int ssn_restore_info(struct selsnap *ss, uint64_t after_job, selsnap_restore_info *ret_info);
+int ssn_restore_pause(struct selsnap *ss, uint64_t job_id, bool paused);
+/* admin is held: a job found in the store at open. */
+int ssn_restore_load(struct selsnap *ss, uint64_t job_id, const struct ssn_job_record *record);
+void ssn_restore_free(struct selsnap *ss, struct ssn_job *job);
+
+#endif

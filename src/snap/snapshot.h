@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Snapshots as callers see them: making, finding, naming, holding, deleting. */
+#ifndef SSN_SNAPSHOT_H
+#define SSN_SNAPSHOT_H
+
+#include "context.h"
+
+int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id);
+int ssn_snapshot_find(struct selsnap *ss, const char *name, selsnap_snapshot_info *ret_info);
+int ssn_snapshot_info(struct selsnap *ss, uint64_t id, selsnap_snapshot_info *ret_info);
+int ssn_snapshot_next(struct selsnap *ss, uint64_t after_id, selsnap_snapshot_info *ret_info);
+int ssn_snapshot_next_property(struct selsnap *ss, uint64_t id, const char *after_key, char *ret_key, char *ret_value);
+int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name);
+/* by: 1 or -1. */
+int ssn_snapshot_change_holds(struct selsnap *ss, uint64_t id, int by);
+int ssn_snapshot_delete(struct selsnap *ss, uint64_t id);
+/* admin is held: the id of a live snapshot's name; SELSNAP_ENOENT. */
+int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
+/* admin is held: puts the snapshot's record, as it is in memory. */
+void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap);
+/* admin is held: deletes what failed commits left undecided, if the store answers. */
+int ssn_snapshot_settle_doomed(struct selsnap *ss);
+
+#endif
