@@ -12,7 +12,7 @@
 
 enum {
     SSN_PAGE_HEADER = 48,
-    SSN_PAGE_SLOT = 2, /* an item's offset */
+    SSN_PAGE_SLOT = 2,                               /* an item's offset */
     SSN_PAGE_ROOM = SSN_PAGE_SIZE - SSN_PAGE_HEADER, /* for items and their offsets */
     SSN_LEAF_ITEM_MIN = SSN_KEY_SIZE + 2,
     SSN_LEAF_ITEM_MAX = SSN_LEAF_ITEM_MIN + SSN_VALUE_MAX,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See map.h. A skip list: each node has a tower of links, of a height drawn from the map's own generator (a quarter of the
- * nodes of one level reach the next), so that the shape does not depend on the keys, and the same calls give the same
- * shape. One allocation a node: the tower, then the node that callers see.
+ * See map.h. A skip list: each node has a tower of links, of a height drawn from the map's own generator (a quarter of
+ * the nodes of one level reach the next), so that the shape does not depend on the keys, and the same calls give the
+ * same shape. One allocation a node: the tower, then the node that callers see.
  *
  * Invariants: at each level the keys rise strictly; a tower is linked at all levels below its height. The owner locks.
  */
@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    HEIGHT_MAX = 16,    /* 4^16 nodes before search slows down */
-    ALLOC_PREFIX = 16,  /* what ssn_alloc() adds */
+    HEIGHT_MAX = 16,   /* 4^16 nodes before search slows down */
+    ALLOC_PREFIX = 16, /* what ssn_alloc() adds */
 };
 
 struct tower {

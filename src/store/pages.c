@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The page cache: a fixed number of slots, found by (place, checksum, level) through a table of chains, evicted by CLOCK.
- * Since the checksum belongs to the name, a page written anew at an old place never meets its forerunner.
+ * The page cache: a fixed number of slots, found by (place, checksum, level) through a table of chains, evicted by
+ * CLOCK. Since the checksum belongs to the name, a page written anew at an old place never meets its forerunner.
  *
  * A slot's states:
  *
@@ -14,8 +14,8 @@
  *   FREE -> LOADING (miss); LOADING -> READY or FAILED (load done); READY -> FREE (evicted, no pins);
  *   FAILED -> FREE (last pin gone); FREE -> READY (a page just written is kept).
  *
- * `lock` guards all slots, the table and the hand; `changed` is signalled when a load ends, and when a pin goes away while
- * somebody waits for a slot. No device is called, and nothing reported, with the lock held.
+ * `lock` guards all slots, the table and the hand; `changed` is signalled when a load ends, and when a pin goes away
+ * while somebody waits for a slot. No device is called, and nothing reported, with the lock held.
  */
 #include "pages.h"
 

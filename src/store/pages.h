@@ -30,8 +30,8 @@ struct ssn_span ssn_span_of_root(const struct ssn_root *root);
 struct ssn_span ssn_span_child(const struct ssn_span *span, const uint8_t *page, unsigned index);
 
 /*
- * Pins a verified page in the cache; SELSNAP_EDAMAGED, SELSNAP_ESTORE. Waits if every slot is pinned: whoever pins must not
- * wait for another pin.
+ * Pins a verified page in the cache; SELSNAP_EDAMAGED, SELSNAP_ESTORE. Waits if every slot is pinned: whoever pins must
+ * not wait for another pin.
  */
 int ssn_pages_pin(struct ssn_pages *pages, const struct ssn_span *span, struct ssn_pin *ret_pin);
 void ssn_pages_unpin(struct ssn_pages *pages, const struct ssn_pin *pin);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lookups in the tree, and the walk over all of it. A lookup pins one page at a time. It descends to the leaf whose range
- * holds the key, and remembers the nearest range beside it on the way; if the leaf has no answer, that range has it, at its
- * edge: a page has at least one item, and ssn_pages_pin() holds every page to its span.
+ * Lookups in the tree, and the walk over all of it. A lookup pins one page at a time. It descends to the leaf whose
+ * range holds the key, and remembers the nearest range beside it on the way; if the leaf has no answer, that range has
+ * it, at its edge: a page has at least one item, and ssn_pages_pin() holds every page to its span.
  */
-#include "pages.h"
 #include "tree.h"
+#include "pages.h"
 
 #include <string.h>
 

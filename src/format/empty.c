@@ -1,1 +1,0 @@
-typedef int ssn_format_is_empty;

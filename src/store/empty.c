@@ -1,1 +1,0 @@
-typedef int ssn_store_is_empty;
