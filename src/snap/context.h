@@ -38,6 +38,14 @@ struct ssn_counters {
     _Atomic uint64_t gate_closed_ns_max;
 };
 
+/* What reclaim has to do, so that asking costs nothing. Members change while what they count is changed. */
+struct ssn_reclaim_due {
+    _Atomic bool walk;            /* follows `state`: a walk runs or is due */
+    _Atomic uint64_t drop_jobs;   /* jobs in the store that drop an overlay */
+    _Atomic uint64_t drop_groups; /* groups that are not READY: to be dropped, or of unknown fate */
+    uint64_t cursor_epoch;        /* step: where in the cursor's major the walk goes on; not stored */
+};
+
 struct selsnap {
     struct ssn_mem mem;
     struct ssn_report report;
@@ -64,6 +72,7 @@ struct selsnap {
     _Atomic bool abandoned;
     unsigned freezes; /* admin */
     struct ssn_state_record state; /* admin: the state item as last written */
+    struct ssn_reclaim_due due;
     pthread_mutex_t step; /* held by the thread that reclaims; only ever tried */
 };
 
