@@ -120,8 +120,8 @@ struct cli {
     bool json;
     selsnap_device *store;
     selsnap_device *origin;
-    const char *origin_name; /* The path in use; NULL before it is known. */
-    char origin_hint[256];   /* Holds the recorded path, where that is used. */
+    const char *origin_name;                       /* The path in use; NULL before it is known. */
+    char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1]; /* Holds the recorded path, where that is used. */
     selsnap *ss;
     struct happenings happenings;
 };

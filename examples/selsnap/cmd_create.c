@@ -26,8 +26,8 @@ static int tell_created(struct cli *cli, uint64_t id) {
     uint64_t block_bytes = selsnap_block_size(cli->ss);
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", json_u64(id), "name", json_text(info.name),
-                                        "blocks", json_u64(info.block_count), "ranges", json_u64(info.range_count),
-                                        "time_ns", json_integer(info.time_ns)));
+                                        "block_count", json_u64(info.block_count), "range_count",
+                                        json_u64(info.range_count), "time_ns", json_integer(info.time_ns)));
     }
     char size[32];
     printf("created %s (id %" PRIu64 "): %" PRIu64 " blocks, %s\n", info.name, id, info.block_count,
@@ -71,8 +71,8 @@ static int tell_subset(struct cli *cli, const char *name, const selsnap_subset *
     uint64_t bytes = selsnap_subset_byte_count(subset);
     uint64_t blocks = selsnap_subset_block_count(subset);
     if (cli->json) {
-        return json_emit(cli, json_pack("{s:o, s:o, s:o, s:o}", "name", json_text(name), "blocks", json_u64(blocks),
-                                        "bytes", json_u64(bytes), "ranges", json_ranges(subset)));
+        return json_emit(cli, json_pack("{s:o, s:o, s:o, s:o}", "name", json_text(name), "block_count",
+                                        json_u64(blocks), "bytes", json_u64(bytes), "ranges", json_ranges(subset)));
     }
     char size[32];
     printf("%s: %" PRIu64 " blocks in %" PRIu64 " ranges, %s\n", name, blocks, ranges,
@@ -100,9 +100,9 @@ int cmd_subset_save(struct cli *cli) {
 }
 
 static json_t *designation_json(const selsnap_designation_info *info) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", json_u64(info->id), "name", json_text(info->name), "blocks",
-                     json_u64(info->block_count), "ranges", json_u64(info->range_count), "snapshots",
-                     json_u64(info->snapshots));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", json_u64(info->id), "name", json_text(info->name),
+                     "block_count", json_u64(info->block_count), "range_count", json_u64(info->range_count),
+                     "snapshots", json_u64(info->snapshots));
 }
 
 int cmd_subset_list(struct cli *cli) {

@@ -79,7 +79,7 @@ static int tell_result(struct cli *cli, const char *path) {
 
 static int format_store(struct cli *cli, const char *path) {
     char message[512] = "";
-    char hint[256];
+    char hint[SELSNAP_ORIGIN_HINT_MAX + 1];
     selsnap_format_options options = SELSNAP_FORMAT_OPTIONS_INIT;
     options.flags = args_given(&cli->args, OPT_FORCE) ? SELSNAP_FORMAT_OVERWRITE : 0;
     options.block_bytes = (uint32_t)cli->args.block_size;

@@ -19,8 +19,8 @@ static json_t *info_json(const selsnap_snapshot_info *info) {
     json_t *object =
         json_pack("{s:o, s:o, s:o, s:I, s:s, s:s, s:o, s:o, s:i, s:b, s:b}", "id", json_u64(info->id), "name",
                   json_text(info->name), "point", json_u64(info->point), "time_ns", (json_int_t)info->time_ns, "time",
-                  time_text(info->time_ns, when, sizeof(when)), "policy", policy_text(info->policy), "blocks",
-                  json_u64(info->block_count), "ranges", json_u64(info->range_count), "holds", (int)info->holds,
+                  time_text(info->time_ns, when, sizeof(when)), "policy", policy_text(info->policy), "block_count",
+                  json_u64(info->block_count), "range_count", json_u64(info->range_count), "holds", (int)info->holds,
                   "changed", (int)info->changed, "restoring", (int)info->restoring);
     json_object_set_new(object, "subset", info->designation[0] == '\0' ? json_null() : json_text(info->designation));
     return object;
@@ -106,7 +106,7 @@ static int show_json(struct cli *cli, const selsnap_snapshot_info *info, const s
     json_object_set_new(object, "bytes", json_u64(selsnap_subset_byte_count(subset)));
     json_object_set_new(object, "usage", usage_json(usage));
     json_object_set_new(object, "properties", notes);
-    json_object_set_new(object, "designated", json_ranges(subset));
+    json_object_set_new(object, "ranges", json_ranges(subset));
     return json_emit(cli, object);
 }
 

@@ -1,0 +1,283 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# From a bare Debian 12 to a file system brought back from the dead, in one command: installs what is missing, builds
+# the library and the tool, and then does on an ext4 image with real files what the library is for. Every claim that is
+# printed is checked; the first one that does not hold ends the script with an error.
+#
+#   examples/quickstart.sh
+#
+# Needs root or sudo only if packages are missing. Writes to build-quickstart/ and to a directory of its own in
+# ${TMPDIR:-/tmp}, about 1.5 GB, which it removes.
+set -euo pipefail
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build-quickstart
+packages=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libjansson-dev e2fsprogs)
+
+step_number=0
+step() {
+    step_number=$((step_number + 1))
+    printf '\n== %d. %s\n' "$step_number" "$*"
+}
+say() {
+    printf '   %s\n' "$*"
+}
+die() {
+    printf 'quickstart: FAILED: %s\n' "$*" >&2
+    exit 1
+}
+# Whatever ends the script early is a failure, and says where.
+trap 'die "line $LINENO: $BASH_COMMAND"' ERR
+
+install_packages() {
+    local missing=() sudo=()
+    for package in "${packages[@]}"; do
+        # Any program that does the work will do: a machine may have its own.
+        if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed'; then
+            missing+=("$package")
+        fi
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "all packages are there"
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+        # The package lists are missing or old.
+        "${sudo[@]}" apt-get update -qq
+        "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fi
+}
+
+build_tool() {
+    if [ ! -f "$build/build.ninja" ]; then
+        meson setup "$build" "$root" --buildtype=release -Dtests=false -Ddocs=false >"$build.log" 2>&1 ||
+            { cat "$build.log"; die "meson setup"; }
+        mv "$build.log" "$build/quickstart.log"
+    fi
+    ninja -C "$build" >"$build/quickstart.log" 2>&1 || { cat "$build/quickstart.log"; die "ninja"; }
+    selsnap=$(find "$build/examples" -maxdepth 1 -name selsnap -type f -perm -u+x)
+    say "$("$selsnap" version)"
+}
+
+# Copies real files of this machine to $1, about $2 MiB of them.
+collect_files() {
+    /usr/bin/python3 - "$1" "$2" <<'PYTHON'
+import os, shutil, sys
+target, budget = sys.argv[1], int(sys.argv[2]) << 20
+count = total = 0
+# Each place gives its share, so that small texts are among the files as well as large binaries.
+places = ["/usr/share/doc", "/usr/share/perl", "/usr/include", "/usr/lib/python3", "/usr/bin", "/usr/lib"]
+for number, place in enumerate(places):
+    limit = total + (budget - total) // (len(places) - number)
+    for directory, names, files in os.walk(place):
+        names.sort()
+        for name in sorted(files):
+            path = os.path.join(directory, name)
+            if os.path.islink(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
+                continue
+            size = os.path.getsize(path)
+            if size > 24 << 20 or total + size > limit:
+                continue
+            copy = target + path
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copyfile(path, copy)
+            count, total = count + 1, total + size
+print(f"   {count} files, {total >> 20} MiB")
+PYTHON
+}
+
+# The --range options for the file system's first 8 MiB and for all blocks of the files below /usr/include on image $1.
+part_ranges() {
+    /usr/bin/python3 - "$1" "$2" <<'PYTHON'
+import os, re, subprocess, sys
+image, tree = sys.argv[1:]
+paths = [os.path.join(d, f)[len(tree):] for d, _, files in os.walk(tree + "/usr/include") for f in files]
+script = "".join(f'blocks "{path}"\n' for path in paths)
+listing = subprocess.run(["debugfs", "-f", "-", image], input=script, capture_output=True, text=True, check=True).stdout
+blocks = set(range(2048))
+for line in listing.splitlines():
+    if re.fullmatch(r"[0-9 ]+", line):
+        blocks.update(number for number in map(int, line.split()) if number)
+first = last = None
+for block in sorted(blocks) + [None]:
+    if first is not None and block != last + 1:
+        print(f"--range\n{first * 4096}:{(last + 1 - first) * 4096}")
+        first = None
+    first, last = (block if first is None else first), block
+PYTHON
+}
+
+# Writes junk to $2 blocks of file $1 at random, below byte $3.
+scribble() {
+    /usr/bin/python3 - "$1" "$2" "$3" <<'PYTHON'
+import random, sys
+path, count, limit = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+rng = random.Random(1)
+with open(path, "r+b") as file:
+    for block in rng.sample(range(limit // 4096), count):
+        file.seek(block * 4096)
+        file.write(rng.randbytes(4096))
+PYTHON
+}
+
+# Compares files $1 and $2 where the ranges on the rest of the command line (OFF:LEN) say.
+compare_ranges() {
+    /usr/bin/python3 - "$@" <<'PYTHON'
+import sys
+total = 0
+with open(sys.argv[1], "rb") as one, open(sys.argv[2], "rb") as two:
+    for word in sys.argv[3:]:
+        at, left = map(int, word.split(":"))
+        one.seek(at)
+        two.seek(at)
+        total += left
+        while left > 0:
+            size = min(left, 1 << 20)
+            if one.read(size) != two.read(size):
+                sys.exit(f"{sys.argv[1]} and {sys.argv[2]} differ in {word}")
+            left -= size
+print(f"   the same {total // 4096} blocks")
+PYTHON
+}
+
+same() {
+    cmp "$@" || die "$1 and $2 differ"
+}
+
+step "Packages"
+install_packages
+
+step "Build"
+build_tool
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/selsnap-quickstart.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+started=$(date +%s%N)
+
+# The file system has 256 MiB; the 16 MiB behind it are the scratch region.
+fs_bytes=$((256 << 20))
+scratch_bytes=$((16 << 20))
+device_bytes=$((fs_bytes + scratch_bytes))
+
+step "A device: an ext4 image with real files, and a scratch region behind the file system"
+mkdir tree
+collect_files "$work/tree" 200
+truncate -s "$device_bytes" device.img
+mkfs.ext4 -q -F -b 4096 -m 0 -d tree device.img "$((fs_bytes / 4096))"
+head -c "$scratch_bytes" /dev/urandom | dd of=device.img bs=1M seek="$((fs_bytes >> 20))" conv=notrunc status=none
+e2fsck -fn device.img >/dev/null 2>&1 || die "the new file system is not clean"
+cp --reflink=auto device.img original.img
+say "original.img keeps a copy, as the proof for what follows; the tool does not know of it"
+
+export SELSNAP_STORE=$work/store.sel
+step "A store for it, and two snapshots: of a part, and of all but the scratch region"
+"$selsnap" format -o device.img --size 640M
+mapfile -t part_options < <(part_ranges device.img "$work/tree")
+"$selsnap" subset save part "${part_options[@]}"
+"$selsnap" create part --subset part --property "holds=superblock, inodes, and the files of /usr/include"
+"$selsnap" create most --whole --minus "$fs_bytes:$scratch_bytes"
+
+step "Change many files: debugfs works on a copy, and what differs is written through the tool"
+cp --reflink=auto device.img changed.img
+find tree -type f -name '*.h' | sed 's/^tree//' | sort | awk 'NR % 3 == 0 { print "rm \"" $0 "\"" }' >script
+find tree -type f -size +256k | sed 's/^tree//' | sort | awk 'NR % 4 == 0 { print "rm \"" $0 "\"" }' >>script
+{
+    printf 'mkdir /new\n'
+    find tree/usr/bin -type f | sort | head -n 60 | awk '{ printf "write %s /new/file%d\n", $0, NR }'
+} >>script
+debugfs -w -f script changed.img >/dev/null 2>&1
+say "$(grep -c ^rm script) files removed, $(grep -c ^write script) written"
+"$selsnap" apply changed.img
+e2fsck -fn device.img >/dev/null 2>&1 || die "the changed file system is not clean"
+same device.img changed.img
+say "the live device holds the changed file system"
+
+step "Overwrite blocks at random, and fill the scratch region"
+scribble changed.img 3000 "$fs_bytes"
+yes 'scratch data' | head -c "$scratch_bytes" |
+    dd of=changed.img bs=1M seek="$((fs_bytes >> 20))" conv=notrunc iflag=fullblock status=none
+"$selsnap" apply changed.img
+same device.img changed.img
+dd if=device.img of=scratch.img bs=1M skip="$((fs_bytes >> 20))" status=none
+
+step "Read the old content from the snapshots"
+"$selsnap" read most --length "$fs_bytes" --output most.img
+same -n "$fs_bytes" most.img original.img
+say "snapshot 'most' is the original, byte for byte"
+"$selsnap" read part --undesignated zeros --output part.img
+mapfile -t part_words < <(printf '%s\n' "${part_options[@]}" | grep -v -- --range)
+compare_ranges part.img original.img "${part_words[@]}"
+if "$selsnap" read part --offset "$fs_bytes" --length 4K >/dev/null 2>error; then
+    die "a block that 'part' does not designate was read"
+fi
+say "and of other blocks it says: $(sed -n 1p error)"
+"$selsnap" map
+
+step "Write into a snapshot: neither the device nor the other snapshot changes"
+yes 'written into the snapshot' | head -c 100000 >note
+"$selsnap" write part --offset 1M --input note
+"$selsnap" read part --offset 1M --length 100000 --output back
+same back note
+"$selsnap" read part --pristine --undesignated zeros --output pristine.img
+same pristine.img part.img
+same device.img changed.img
+"$selsnap" read most --length "$fs_bytes" --output most.img
+same -n "$fs_bytes" most.img original.img
+say "the device, 'most', and 'part' as it was taken: all unchanged"
+
+step "Destroy the file system"
+"$selsnap" zero --live --offset 0 --length 4M
+for at in 32 64 128 160 224; do
+    "$selsnap" zero --live --offset "${at}M" --length 2M
+done
+if e2fsck -fn device.img >/dev/null 2>&1; then
+    die "the file system survived"
+fi
+say "e2fsck finds no file system any more"
+
+step "Restore it"
+"$selsnap" restore most
+e2fsck -fn device.img >fsck.log 2>&1 || { cat fsck.log; die "the restored file system is not clean"; }
+say "e2fsck: $(tail -n 1 fsck.log)"
+same -n "$fs_bytes" device.img original.img
+mkdir out
+debugfs -R "rdump / out" device.img >/dev/null 2>&1
+rmdir out/lost+found
+diff -r --no-dereference tree out || die "the restored files differ"
+say "all $(find out -type f | wc -l) files are as they were"
+dd if=device.img of=scratch.now bs=1M skip="$((fs_bytes >> 20))" status=none
+same scratch.now scratch.img
+say "the scratch region was not touched by the restore"
+"$selsnap" read part --undesignated zeros --pristine --output pristine.img
+same pristine.img part.img
+say "and 'part' still has its own old content"
+
+step "Look at the store"
+"$selsnap" check
+for name in part most; do
+    "$selsnap" show "$name" --json | /usr/bin/python3 -c '
+import json, sys
+shown = json.load(sys.stdin)
+usage = shown["usage"]
+print("   %s: %d of %d blocks preserved, %d of them zeros; %d KiB alone, %d KiB shared; %d blocks written into it" % (
+    shown["name"], usage["preserved_blocks"], shown["block_count"], usage["zero_blocks"],
+    usage["alone_bytes"] >> 10, usage["shared_bytes"] >> 10, usage["overlay_blocks"]))'
+done
+"$selsnap" info --json | /usr/bin/python3 -c '
+import json, sys
+info = json.load(sys.stdin)
+print("   store: %d MiB of %d MiB in use" % (info["store_used_bytes"] >> 20, info["store_bytes"] >> 20))'
+"$selsnap" delete part
+"$selsnap" delete most
+"$selsnap" step --all
+"$selsnap" check
+
+printf '\nquickstart: all of it held, in %d seconds after the build\n' "$((($(date +%s%N) - started) / 1000000000))"
