@@ -15,7 +15,7 @@ int ssn_designation_cover(struct selsnap *ss, uint64_t id, bool whole, uint64_t 
 /* The first range that ends above `from`, cut to begin at it. SELSNAP_ENOENT: no more. Blocks. */
 int ssn_designation_next_range(struct selsnap *ss, uint64_t id, bool whole, uint64_t from,
                                struct ssn_block_range *ret_range);
-/* A designation as a subset in memory. */
+/* A designation as a subset in memory, which belongs to no context: it may be handed to a user. */
 int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group, selsnap_subset **ret_subset);
 /* Whether two have a block in common. */
 int ssn_designation_meet(struct selsnap *ss, const struct ssn_group *a, const struct ssn_group *b, bool *ret_meet);
@@ -37,6 +37,8 @@ int ssn_designation_name(struct selsnap *ss, uint64_t id, char *ret_name);
 bool ssn_designation_release(struct selsnap *ss, struct ssn_txn *txn, struct ssn_group *group,
                              const struct ssn_snap *leaving);
 void ssn_designation_dropped(struct selsnap *ss, struct ssn_group *group);
+/* Counts anew what drop_step has to do; at open, after the catalogue is loaded. */
+void ssn_designation_count_due(struct selsnap *ss);
 /* Deletes some items of designations marked for dropping. *ret_more: there is more to do. */
 int ssn_designation_drop_step(struct selsnap *ss, uint64_t budget, bool *ret_more);
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See needed.h. A snapshot with point p resolves block b to the entry exactly if prev(b) < p <= epoch, where prev(b) is
+ * the greatest epoch below the entry's at which b has an entry. Of a group, therefore, only the greatest point not
+ * above epoch counts, once among all members and once among those that keep data. Groups are visited by id: whatever
+ * joins one meanwhile has a point above epoch.
+ */
+#include "needed.h"
+
+#include "designation.h"
+#include "resolve.h"
+
+#include <assert.h>
+
+enum { CANDIDATES_MAX = 32 };
+
+/* A group with a member that may need the entry. */
+struct candidate {
+    uint64_t id;
+    uint64_t point;      /* the greatest not above epoch */
+    uint64_t data_point; /* the same among those that keep data; 0: none */
+    bool whole;
+};
+
+struct question {
+    struct selsnap *ss;
+    uint64_t run;
+    unsigned first;
+    unsigned count;
+    uint64_t epoch;
+    uint64_t except;
+    uint64_t prev[SSN_EXTENT_BLOCKS_MAX];
+    uint64_t prev_min;
+    bool any;
+    bool data;
+};
+
+/* The index of the first member whose point is above epoch. */
+static size_t index_above(const struct ssn_group *group, uint64_t epoch) {
+    size_t low = 0;
+    size_t high = group->member_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (group->members[middle]->record.point > epoch) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* catalogue->lock is held. false: no member of the group can need the entry. */
+static bool consider(const struct question *q, const struct ssn_group *group, struct candidate *ret_candidate) {
+    struct candidate candidate = {.id = group->id, .whole = group->whole};
+    for (size_t i = index_above(group, q->epoch); i > 0 && candidate.data_point == 0; i--) {
+        const struct ssn_snap *snap = group->members[i - 1];
+        if (snap->record.point <= q->prev_min) {
+            break;
+        }
+        if (snap->id != 0 && snap->id == q->except) {
+            continue;
+        }
+        candidate.point = ssn_max_u64(candidate.point, snap->record.point);
+        if (snap->record.kind == SSN_SNAPSHOT_DATA) {
+            candidate.data_point = snap->record.point;
+        }
+    }
+    *ret_candidate = candidate;
+    return candidate.point != 0;
+}
+
+/* The next groups to ask, of those with an id above *after_id, which moves on. 0: no more. */
+static unsigned gather(const struct question *q, uint64_t *after_id, struct candidate *ret_candidates) {
+    struct ssn_catalogue *catalogue = &q->ss->catalogue;
+    unsigned n = 0;
+    ssn_catalogue_read_lock(catalogue);
+    while (n < CANDIDATES_MAX) {
+        const struct ssn_group *group = ssn_catalogue_next_group(catalogue, *after_id);
+        if (group == NULL) {
+            break;
+        }
+        *after_id = group->id;
+        n += consider(q, group, &ret_candidates[n]) ? 1 : 0;
+    }
+    ssn_catalogue_unlock(catalogue);
+    return n;
+}
+
+static int ask(struct question *q, const struct candidate *candidate) {
+    if (q->any && candidate->data_point == 0) {
+        return SELSNAP_OK;
+    }
+    struct ssn_runbits covered;
+    int rc = ssn_designation_cover(q->ss, candidate->id, candidate->whole, q->run, q->first, q->count, &covered);
+    for (unsigned i = 0; rc == SELSNAP_OK && i < q->count; i++) {
+        if (ssn_runbits_get(&covered, q->first + i)) {
+            q->any = q->any || q->prev[i] < candidate->point;
+            q->data = q->data || q->prev[i] < candidate->data_point;
+        }
+    }
+    return rc;
+}
+
+int ssn_extent_needed(struct selsnap *ss, uint64_t major, uint64_t epoch, uint64_t except_snap_id, bool *ret_any,
+                      bool *ret_data) {
+    struct question q = {
+        .ss = ss,
+        .run = ssn_entry_run(major),
+        .first = ssn_entry_first(major),
+        .count = ssn_entry_blocks(major),
+        .epoch = epoch,
+        .except = except_snap_id,
+        .prev_min = UINT64_MAX,
+    };
+    assert(ssn_entry_major_valid(major));
+    int rc = ssn_resolve_newest(ss, q.run, q.first, q.count, epoch, q.prev);
+    for (unsigned i = 0; rc == SELSNAP_OK && i < q.count; i++) {
+        q.prev_min = ssn_min_u64(q.prev_min, q.prev[i]);
+    }
+    struct candidate candidates[CANDIDATES_MAX];
+    uint64_t after_id = 0;
+    unsigned n = CANDIDATES_MAX;
+    while (rc == SELSNAP_OK && !q.data && n == CANDIDATES_MAX) {
+        n = gather(&q, &after_id, candidates);
+        for (unsigned i = 0; rc == SELSNAP_OK && !q.data && i < n; i++) {
+            rc = ask(&q, &candidates[i]);
+        }
+    }
+    if (rc == SELSNAP_OK) {
+        *ret_any = q.any;
+        *ret_data = q.data;
+    }
+    return rc;
+}
