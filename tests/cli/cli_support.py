@@ -119,11 +119,20 @@ class CliTest(unittest.TestCase):
         self.cmd("write", "--live", "--offset", offset, data=data)
         self.content[offset:offset + len(data)] = data
 
-    def wait_for(self, condition, what):
+    def hold(self, *words):
+        """Another process that has the store open, for writing, until its stdin ends."""
         deadline = time.monotonic() + 30
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.02)
+        while True:
+            process = self.start("write", "-s", self.store, "--live", "--offset", "0", *words)
+            while process.poll() is None:
+                self.assertLess(time.monotonic(), deadline, "the store is not taken")
+                looking = self.start("list", "-s", self.store)
+                looking.communicate()
+                if looking.returncode != OK and process.poll() is None:
+                    self.addCleanup(process.kill)
+                    return process
+            # Our own look at the store was in its way.
+            process.communicate()
 
 
 class TapResult(unittest.TestResult):
@@ -135,7 +144,9 @@ class TapResult(unittest.TestResult):
 
     def line(self, test, good, note="", detail=""):
         self.number += 1
-        name = test.id().split(".")[-1]
+        case = getattr(test, "test_case", test)
+        # A subtest's parameters stand behind its class and module.
+        name = case.id().split(".")[-1] + test.id()[len(case.id()):]
         print(f"{'ok' if good else 'not ok'} {self.number} - {name}{note}", flush=True)
         for each in detail.splitlines():
             print(f"# {each}", flush=True)

@@ -79,32 +79,14 @@ class Format(CliTest):
 
     def test_format__store_in_use__refused(self):
         self.format()
-        holder = self.start("write", "-s", self.store, "--live", "--offset", "0")
-        self.wait_for(lambda: self.locked(), "the store is not taken")
+        holder = self.hold()
         words = ["format", "-o", self.origin, "-s", self.store, "--force", "--json"]
         self.assertEqual(self.run_tool(*words, code=FAILED).error["code"], "SELSNAP_ELOCKED")
         holder.communicate()
         self.run_tool(*words)
 
-    def locked(self):
-        process = self.start("list", "-s", self.store)
-        process.communicate()
-        return process.returncode != OK
-
 
 class Openers(CliTest):
-    def hold(self, *words):
-        """Another process that has the store open until its stdin ends."""
-        process = self.start("write", "-s", self.store, "--live", "--offset", "0", *words)
-        self.addCleanup(process.kill)
-        self.wait_for(lambda: self.is_locked() or process.poll() is not None, "the store is not taken")
-        return process
-
-    def is_locked(self):
-        process = self.start("list", "-s", self.store)
-        process.communicate()
-        return process.returncode != OK
-
     def test_open__another_process_has_it__refused(self):
         self.cmd("create", "a")
         holder = self.hold()
@@ -387,7 +369,7 @@ class Looking(CliTest):
             row = self.cmd("map", env={"COLUMNS": columns} if columns else None).text.splitlines()[1]
             self.assertLessEqual(len(row), width)
             self.assertGreater(len(row), width // 2)
-            self.assertTrue(row.startswith("東京 snapshot wit "))
+            self.assertTrue(row.startswith("東京 snapshot with "))
 
     def test_map__json__covers_the_device(self):
         self.cmd("create", "a", "--range", "1M:1M")
