@@ -80,9 +80,11 @@ struct ssn_build_result {
 /*
  * Writes the pages of the tree that has the changes applied: only pages on the way to a change are written anew, each old
  * page replaced is given. `sequence` goes into the pages. Pages are written in runs (up to 256 KiB a write) without a flush.
- * Leaves left under a third full are joined with a neighbour where one is under the same parent. Pages taken but not used
- * (of the last run) are returned to give. On failure the old tree is untouched; what was taken is the caller's to undo.
- * Memory: a few pages a level.
+ * A page left under a third full is joined with the next of its level; only the last one of a level may stay so. Pages
+ * taken but not used (of the last run, at most half of it for a large build) are returned to give, and not counted in the
+ * result. On failure the old tree is untouched; what was taken is the caller's to undo. SELSNAP_ELIMIT: more than
+ * SSN_LEVEL_MAX + 1 levels. Memory: 256 KiB, and a few pages a level. One build at a time may run on a tree; lookups in
+ * the old tree go on beside it.
  */
 int ssn_tree_build(struct ssn_pages *pages, const struct ssn_root *old_root, uint64_t sequence,
                    const struct ssn_build_source *source, struct ssn_build_result *ret_result);
