@@ -44,6 +44,7 @@ struct ssn_reclaim_due {
     _Atomic uint64_t drop_jobs;   /* jobs in the store that drop an overlay */
     _Atomic uint64_t drop_groups; /* groups that are not READY: to be dropped, or of unknown fate */
     uint64_t cursor_epoch;        /* step: where in the cursor's major the walk goes on; not stored */
+    bool unsure;                  /* step: a commit failed that may yet take effect */
 };
 
 struct selsnap {

@@ -13,6 +13,8 @@
  */
 #include "designation.h"
 
+#include "reclaim.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -75,13 +77,7 @@ static bool may_land(int rc) {
 
 /* Takes over what the store says of a group in doubt. Afterwards it is not BUILDING. */
 static int settle(struct selsnap *ss, struct ssn_group *group) {
-    uint8_t value[SSN_VALUE_MAX];
-    struct ssn_key key = ssn_key_make(SSN_ITEM_STATE, 0, 0);
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    ssn_txn_put(&txn, &key, value, ssn_state_record_encode(value, &ss->state));
-    int rc = ssn_store_commit(ss->store, &txn, true);
-    ssn_txn_fini(&txn);
+    int rc = ssn_reclaim_settle(ss);
     if (rc != SELSNAP_OK) {
         return rc;
     }

@@ -10,7 +10,7 @@
 #include "designation.h"
 #include "resolve.h"
 
-#include <assert.h>
+#include <inttypes.h>
 
 enum { CANDIDATES_MAX = 32 };
 
@@ -113,7 +113,10 @@ int ssn_extent_needed(struct selsnap *ss, uint64_t major, uint64_t epoch, uint64
         .except = except_snap_id,
         .prev_min = UINT64_MAX,
     };
-    assert(ssn_entry_major_valid(major));
+    if (!ssn_entry_major_valid(major) || epoch == 0) {
+        return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
+                        "there is an entry with an impossible key: %" PRIu64 ", %" PRIu64, major, epoch);
+    }
     int rc = ssn_resolve_newest(ss, q.run, q.first, q.count, epoch, q.prev);
     for (unsigned i = 0; rc == SELSNAP_OK && i < q.count; i++) {
         q.prev_min = ssn_min_u64(q.prev_min, q.prev[i]);

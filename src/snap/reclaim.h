@@ -11,20 +11,26 @@
 /* admin is held, at open, after ssn_catalogue_load: reads the state item, and counts what waits to be dropped. */
 int ssn_reclaim_load(struct selsnap *ss);
 /*
- * admin is held: counts one more delete, in the transaction that deletes; admin is held on until the snapshot has left the
- * catalogue, or the commit has failed: then ssn_reclaim_note_failed.
+ * admin is held: counts one more delete, in the transaction that deletes; admin is held on until the snapshot has left
+ * the catalogue, or the commit has failed: then ssn_reclaim_note_failed.
  */
 void ssn_reclaim_note_delete(struct selsnap *ss, struct ssn_txn *txn);
 void ssn_reclaim_note_failed(struct selsnap *ss);
 /*
- * Adds the job that drops an overlay to the transaction that takes the overlay from its snapshot. After the commit (also
- * after SELSNAP_ESTORE): ssn_reclaim_note_overlay.
+ * Adds the job that drops an overlay to the transaction that takes the overlay from its snapshot. After the commit
+ * (also after SELSNAP_ESTORE): ssn_reclaim_note_overlay.
  */
 void ssn_reclaim_put_overlay_drop(struct selsnap *ss, struct ssn_txn *txn, uint64_t overlay_id);
 void ssn_reclaim_note_overlay(struct selsnap *ss);
+/*
+ * admin is held: commits the state item as it is. When that succeeds, every commit that failed before has either taken
+ * effect or never will, and the index tells which.
+ */
+int ssn_reclaim_settle(struct selsnap *ss);
 /* Whether there is anything for ssn_reclaim_step to do. Cheap; no lock. */
 bool ssn_reclaim_pending(struct selsnap *ss);
-/* Visits about `budget` entries, overlay items and ranges. *ret_visited, *ret_more. SELSNAP_EBUSY: another thread does it. */
+/* Visits about `budget` entries, overlay items and ranges. *ret_visited, *ret_more. SELSNAP_EBUSY: another thread does
+ * it. */
 int ssn_reclaim_step(struct selsnap *ss, uint64_t budget, uint64_t *ret_visited, bool *ret_more);
 
 #endif
