@@ -82,7 +82,9 @@ for number, place in enumerate(places):
             path = os.path.join(directory, name)
             if os.path.islink(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
                 continue
-            size = os.path.getsize(path)
+            if os.path.exists(target + path):
+                continue
+            size = -(-os.path.getsize(path) // 4096) * 4096
             if size > 24 << 20 or total + size > limit:
                 continue
             copy = target + path
@@ -147,6 +149,11 @@ print(f"   the same {total // 4096} blocks")
 PYTHON
 }
 
+# $2 bytes that repeat the text $1.
+text() {
+    head -c "$2" < <(yes "$1")
+}
+
 same() {
     cmp "$@" || die "$1 and $2 differ"
 }
@@ -191,7 +198,7 @@ find tree -type f -name '*.h' | sed 's/^tree//' | sort | awk 'NR % 3 == 0 { prin
 find tree -type f -size +256k | sed 's/^tree//' | sort | awk 'NR % 4 == 0 { print "rm \"" $0 "\"" }' >>script
 {
     printf 'mkdir /new\n'
-    find tree/usr/bin -type f | sort | head -n 60 | awk '{ printf "write %s /new/file%d\n", $0, NR }'
+    find tree -type f -size -512k | sort | awk 'NR % 15 == 0 { printf "write \"%s\" /new/file%d\n", $0, NR }'
 } >>script
 debugfs -w -f script changed.img >/dev/null 2>&1
 say "$(grep -c ^rm script) files removed, $(grep -c ^write script) written"
@@ -202,7 +209,7 @@ say "the live device holds the changed file system"
 
 step "Overwrite blocks at random, and fill the scratch region"
 scribble changed.img 3000 "$fs_bytes"
-yes 'scratch data' | head -c "$scratch_bytes" |
+text 'scratch data' "$scratch_bytes" |
     dd of=changed.img bs=1M seek="$((fs_bytes >> 20))" conv=notrunc iflag=fullblock status=none
 "$selsnap" apply changed.img
 same device.img changed.img
@@ -222,7 +229,7 @@ say "and of other blocks it says: $(sed -n 1p error)"
 "$selsnap" map
 
 step "Write into a snapshot: neither the device nor the other snapshot changes"
-yes 'written into the snapshot' | head -c 100000 >note
+text 'written into the snapshot' 100000 >note
 "$selsnap" write part --offset 1M --input note
 "$selsnap" read part --offset 1M --length 100000 --output back
 same back note
