@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testdev.h"
+
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RECORD = 8 + TESTDEV_UNIT };
+
+void wire_init(struct wire *wire, bool tracking) {
+    memset(wire, 0, sizeof *wire);
+    pthread_mutex_init(&wire->lock, NULL);
+    wire->tracking = tracking;
+}
+
+void wire_fini(struct wire *wire) {
+    pthread_mutex_destroy(&wire->lock);
+    free(wire->calls);
+    wire->calls = NULL;
+}
+
+void wire_cut_after(struct wire *wire, uint64_t calls) {
+    pthread_mutex_lock(&wire->lock);
+    wire->cut_at = wire->seen + calls;
+    pthread_mutex_unlock(&wire->lock);
+}
+
+static void *grow(void *memory, size_t *capacity, size_t count, size_t item) {
+    if (count < *capacity) {
+        return memory;
+    }
+    *capacity = *capacity * 2 + 64;
+    void *grown = realloc(memory, *capacity * item);
+    if (grown == NULL) {
+        abort();
+    }
+    return grown;
+}
+
+static void log_call(struct testdev *dev, uint32_t op, uint64_t offset, uint64_t len, int result) {
+    struct wire *wire = dev->wire;
+    if (wire->logging) {
+        wire->calls = grow(wire->calls, &wire->call_capacity, wire->call_count, sizeof *wire->calls);
+        const struct testdev_call call = {dev->tag, op, offset, len, result};
+        wire->calls[wire->call_count++] = call;
+    }
+}
+
+static unsigned op_index(uint32_t op) {
+    unsigned index = 0;
+    while ((op >> index) != 1) {
+        index++;
+    }
+    return index;
+}
+
+static bool rule_says_fail(struct testdev *dev, uint32_t op) {
+    struct testdev_rule *rule = &dev->rule;
+    if ((rule->ops & op) == 0) {
+        return false;
+    }
+    if (rule->after > 0) {
+        rule->after--;
+        return false;
+    }
+    if (!rule->for_good) {
+        rule->ops = 0;
+    }
+    return true;
+}
+
+static bool range_is_bad(const struct testdev *dev, uint32_t op, uint64_t offset, uint64_t len) {
+    return (dev->bad_ops & op) != 0 && offset < dev->bad_offset + dev->bad_len && dev->bad_offset < offset + len;
+}
+
+/* Counts and logs a call. *ret_cut: this call meets the power cut, and may be done in part. */
+static int admit(struct testdev *dev, uint32_t op, uint64_t offset, uint64_t len, bool *ret_cut) {
+    struct wire *wire = dev->wire;
+    int result = 0;
+    *ret_cut = false;
+    wire->seen++;
+    dev->counts[op_index(op)]++;
+    if (wire->off) {
+        result = -ENODEV;
+    } else if (wire->cut_at != 0 && wire->seen >= wire->cut_at) {
+        wire->off = true;
+        *ret_cut = true;
+        result = -ENODEV;
+    } else if (range_is_bad(dev, op, offset, len) || rule_says_fail(dev, op)) {
+        dev->failed++;
+        result = -EIO;
+    }
+    log_call(dev, op, offset, len, result);
+    return result;
+}
+
+/* Remembers the units that a change has touched, as they are now. */
+static void remember(struct testdev *dev, uint64_t offset, uint64_t len) {
+    if (!dev->wire->tracking || len == 0) {
+        return;
+    }
+    for (uint64_t unit = offset / TESTDEV_UNIT; unit <= (offset + len - 1) / TESTDEV_UNIT; unit++) {
+        dev->unflushed = grow(dev->unflushed, &dev->unflushed_capacity, dev->unflushed_count, RECORD);
+        uint8_t *record = dev->unflushed + dev->unflushed_count++ * RECORD;
+        uint64_t at = unit * TESTDEV_UNIT;
+        size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
+        memcpy(record, &unit, 8);
+        memcpy(record + 8, dev->bytes + at, part);
+    }
+}
+
+static void apply_record(const struct testdev *dev, const uint8_t *record, uint8_t *image) {
+    uint64_t unit;
+    memcpy(&unit, record, 8);
+    uint64_t at = unit * TESTDEV_UNIT;
+    size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
+    memcpy(image + at, record + 8, part);
+}
+
+/* The device forgets the change, as a page cache does after a failed write-back. */
+static void drop_record(struct testdev *dev, const uint8_t *record) {
+    uint64_t unit;
+    memcpy(&unit, record, 8);
+    uint64_t at = unit * TESTDEV_UNIT;
+    size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
+    memcpy(dev->bytes + at, dev->durable + at, part);
+}
+
+static int testdev_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    struct testdev *dev = user;
+    uint64_t len = 0;
+    for (uint32_t i = 0; i < iov_count; i++) {
+        len += iov[i].len;
+    }
+    bool cut;
+    pthread_mutex_lock(&dev->wire->lock);
+    int result = admit(dev, TESTDEV_READ, offset, len, &cut);
+    for (uint32_t i = 0; i < iov_count && result == 0; i++) {
+        memcpy(iov[i].base, dev->bytes + offset, iov[i].len);
+        offset += iov[i].len;
+    }
+    pthread_mutex_unlock(&dev->wire->lock);
+    return result;
+}
+
+static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    struct testdev *dev = user;
+    uint64_t len = 0;
+    for (uint32_t i = 0; i < iov_count; i++) {
+        len += iov[i].len;
+    }
+    if (dev->write_us > 0) {
+        usleep(dev->write_us);
+    }
+    bool cut;
+    pthread_mutex_lock(&dev->wire->lock);
+    uint64_t failed_before = dev->failed;
+    int result = admit(dev, TESTDEV_WRITE, offset, len, &cut);
+    if (result == 0 || cut || dev->failed > failed_before) {
+        uint64_t at = offset;
+        uint64_t end = offset + (result == 0 || cut ? len : len / 2);
+        for (uint32_t i = 0; i < iov_count && at < end; i++) {
+            size_t part = iov[i].len < end - at ? iov[i].len : (size_t)(end - at);
+            memcpy(dev->bytes + at, iov[i].base, part);
+            at += part;
+        }
+        remember(dev, offset, end - offset);
+    }
+    pthread_mutex_unlock(&dev->wire->lock);
+    return result;
+}
+
+static int testdev_flush(void *user) {
+    struct testdev *dev = user;
+    bool cut;
+    if (dev->flush_us > 0) {
+        usleep(dev->flush_us);
+    }
+    pthread_mutex_lock(&dev->wire->lock);
+    int result = admit(dev, TESTDEV_FLUSH, 0, 0, &cut);
+    if (result == 0 && dev->durable != NULL) {
+        for (size_t i = 0; i < dev->unflushed_count; i++) {
+            apply_record(dev, dev->unflushed + i * RECORD, dev->durable);
+        }
+        dev->unflushed_count = 0;
+    } else if (result != 0 && !cut && dev->durable != NULL && dev->drops) {
+        for (size_t i = 0; i < dev->unflushed_count; i++) {
+            drop_record(dev, dev->unflushed + i * RECORD);
+        }
+        dev->unflushed_count = 0;
+    }
+    pthread_mutex_unlock(&dev->wire->lock);
+    return result;
+}
+
+static int fill(struct testdev *dev, uint32_t op, int byte, uint64_t offset, uint64_t len) {
+    bool cut;
+    pthread_mutex_lock(&dev->wire->lock);
+    int result = admit(dev, op, offset, len, &cut);
+    if (result == 0 || cut) {
+        memset(dev->bytes + offset, byte, (size_t)len);
+        remember(dev, offset, len);
+    }
+    pthread_mutex_unlock(&dev->wire->lock);
+    return result;
+}
+
+static int testdev_discard(void *user, uint64_t offset, uint64_t len) {
+    return fill(user, TESTDEV_DISCARD, TESTDEV_DISCARDED, offset, len);
+}
+
+static int testdev_write_zeroes(void *user, uint64_t offset, uint64_t len) {
+    return fill(user, TESTDEV_ZEROES, 0, offset, len);
+}
+
+static void testdev_free(void *user) {
+    struct testdev *dev = user;
+    free(dev->bytes);
+    free(dev->durable);
+    free(dev->unflushed);
+    free(dev);
+}
+
+struct testdev *testdev_open(struct wire *wire, char tag, uint64_t size, uint32_t logical, const uint8_t *content) {
+    const selsnap_device_ops ops = {
+        .struct_size = sizeof ops,
+        .readv = testdev_readv,
+        .writev = testdev_writev,
+        .flush = testdev_flush,
+        .discard = testdev_discard,
+        .write_zeroes = testdev_write_zeroes,
+        .close = testdev_free,
+    };
+    selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
+    info.flags = SELSNAP_DEVICE_VOLATILE_CACHE;
+    info.size_bytes = size;
+    info.logical_block_bytes = logical;
+    struct testdev *dev = calloc(1, sizeof *dev);
+    assert_non_null(dev);
+    dev->wire = wire;
+    dev->tag = tag;
+    dev->size = size;
+    dev->bytes = calloc(1, (size_t)size);
+    assert_non_null(dev->bytes);
+    if (content != NULL) {
+        memcpy(dev->bytes, content, (size_t)size);
+    }
+    if (wire->tracking) {
+        dev->durable = malloc((size_t)size);
+        assert_non_null(dev->durable);
+        memcpy(dev->durable, dev->bytes, (size_t)size);
+    }
+    assert_ok(selsnap_device_open(&ops, &info, dev, &dev->device));
+    return dev;
+}
+
+void testdev_fail(struct testdev *dev, uint32_t ops, uint64_t nth, bool for_good) {
+    pthread_mutex_lock(&dev->wire->lock);
+    dev->rule.ops = ops;
+    dev->rule.after = nth - 1;
+    dev->rule.for_good = for_good;
+    dev->failed = 0;
+    pthread_mutex_unlock(&dev->wire->lock);
+}
+
+void testdev_mend(struct testdev *dev) {
+    pthread_mutex_lock(&dev->wire->lock);
+    dev->rule.ops = 0;
+    dev->bad_ops = 0;
+    pthread_mutex_unlock(&dev->wire->lock);
+}
+
+uint64_t testdev_count(struct testdev *dev, uint32_t op) {
+    pthread_mutex_lock(&dev->wire->lock);
+    uint64_t count = dev->counts[op_index(op)];
+    pthread_mutex_unlock(&dev->wire->lock);
+    return count;
+}
+
+uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept) {
+    uint8_t *image = malloc((size_t)dev->size);
+    assert_non_null(image);
+    memcpy(image, dev->durable, (size_t)dev->size);
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        if (prng_percent(prng, percent_kept)) {
+            apply_record(dev, dev->unflushed + i * RECORD, image);
+        }
+    }
+    return image;
+}
