@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was written into a snapshot: shared by its open views that are not pristine, and dropped with the last of them.
+ *
+ * A written block is pending (its data is in the store, its record in memory) until a flush commits the record. The
+ * pending one counts above the committed one, so a block moves from one to the other without a moment in which it reads
+ * as neither: it stays pending until its record can be seen in the index.
+ */
+#ifndef SSN_OVERLAY_H
+#define SSN_OVERLAY_H
+
+#include "map.h"
+#include "resolve.h"
+#include "view.h"
+
+enum { SSN_OVERLAY_PENDING_MAX = 8192 }; /* blocks; then writers flush by themselves */
+
+struct ssn_overlay {
+    pthread_mutex_t writer; /* one writer, flush or reset at a time; held across store I/O */
+    pthread_rwlock_t lock;  /* memory only; who changes `pending` holds writer too */
+    struct ssn_map
+        *pending; /* lock: key minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none pending */
+    uint64_t pending_blocks; /* lock: those that are */
+    bool unsure;             /* writer: a commit's fate is unknown: that of the blocks between the two */
+    uint64_t unsure_first;
+    uint64_t unsure_last;
+    uint32_t users; /* admin and catalogue->lock */
+};
+
+int ssn_overlay_open(struct selsnap *ss, struct ssn_overlay **ret_overlay);
+/* Nobody uses it. What is still pending is lost, and its space given back. */
+void ssn_overlay_close(struct selsnap *ss, struct ssn_overlay *overlay);
+/* admin is held: one user more; the overlay is the snapshot's, or becomes it. */
+void ssn_overlay_join(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+/* One user less; the last one closes it. Takes admin. The snapshot's view must still count. */
+void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+
+/*
+ * Looking. `sources` are those of blocks [first, first + count) of a run, indexed from 0 on; those of kind NONE are
+ * filled where something is found.
+ */
+
+/* What is pending, and, of the same instant, the id under which the rest is in the index; 0: nothing is there. */
+void ssn_overlay_look_pending(struct selsnap *ss, struct ssn_overlay *overlay, const struct ssn_snap *snap,
+                              uint64_t run, unsigned first, unsigned count, struct ssn_source *sources,
+                              uint64_t *ret_id);
+/* What is in the index. */
+int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
+                           struct ssn_source *sources);
+/* The first block >= from that is pending; UINT64_MAX: none. */
+uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from);
+/* The first block >= from that is in the index, with its record; UINT64_MAX: none. */
+int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,
+                     struct ssn_overlay_record *ret_record);
+/* The snapshot's overlay id. */
+uint64_t ssn_overlay_id(struct selsnap *ss, const struct ssn_snap *snap);
+
+/* Below: writer is held. */
+
+/* The first pending block >= from with its record; false: none. */
+bool ssn_overlay_pending_at(const struct ssn_overlay *overlay, uint64_t from, uint64_t *ret_block,
+                            struct ssn_overlay_record *ret_record);
+/* Makes records pending for blocks from first_block on, and untakes the places that were pending there. SELSNAP_ENOMEM:
+ * the first *ret_done are. */
+int ssn_overlay_put(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t first_block, unsigned count,
+                    const struct ssn_overlay_record *records, unsigned *ret_done);
+/* Nothing of first .. last is pending any more; places are left alone. */
+void ssn_overlay_forget(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t first, uint64_t last);
+/* Nothing is pending, and the snapshot has no overlay id: one instant for whoever looks. admin is held. `empty` becomes
+ * the overlay's map; gives the old one, to close. */
+struct ssn_map *ssn_overlay_clear(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay,
+                                  struct ssn_map *empty);
+/* Finds out what became of a commit whose fate is unknown. SELSNAP_ESTORE: not yet. */
+int ssn_overlay_settle(struct selsnap *ss, struct ssn_overlay *overlay, const struct ssn_snap *snap);
+
+/* Below: it is not. */
+
+/* Commits all that is pending in the snapshot's overlay; takes admin itself when it needs it. */
+int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+
+/* Reads whole blocks of a run as the view has them, which all designate what `cover` says. Holds no lock. */
+int ssn_view_read_blocks(struct selsnap_view *view, uint64_t run, unsigned first, unsigned count,
+                         const struct ssn_runbits *cover, uint8_t *buf);
+
+#endif
