@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of exported functions share. An exported function checks its arguments, copies structs in and out, and
+ * calls the layer below; it does nothing itself.
+ */
+#ifndef SSN_API_H
+#define SSN_API_H
+
+#include "context.h"
+#include "import.h"
+
+/* For what writes: SELSNAP_EINVAL for NULL, SELSNAP_EREADONLY, told, for a read-only context. */
+static inline int ssn_api_check_writable(struct selsnap *ss) {
+    if (ss == NULL) {
+        return SELSNAP_EINVAL;
+    }
+    return ss->read_only ? ssn_fail(&ss->report, SELSNAP_EREADONLY, "the context was opened read-only") : SELSNAP_OK;
+}
+
+#endif
