@@ -937,7 +937,7 @@ SELSNAP_API int selsnap_snapshot_release(selsnap *ss, uint64_t id) SELSNAP_MUST_
  * @retval SELSNAP_ENOENT  No such snapshot.
  * @retval SELSNAP_EHELD   It is held; nothing changed.
  * @retval SELSNAP_EBUSY   A view of it is open, or a restore reads from it; nothing changed.
- * @retval SELSNAP_ESTORE  It still exists now; after a crash it may be gone.
+ * @retval SELSNAP_ESTORE  It is gone for callers, and is deleted when the store answers again; after a crash it may be back.
  * @threading   Any thread.
  * @durability  Durable on return. Works on a full store.
  * @since 0.1

@@ -67,8 +67,9 @@ struct ssn_catalogue {
     struct ssn_job **jobs; /* unfinished restores, by id, rising */
     size_t job_count;
     size_t job_capacity;
-    _Atomic uint64_t active_jobs; /* job_count, readable without the lock */
-    size_t doomed;
+    _Atomic uint64_t active_jobs;   /* job_count, readable without the lock */
+    _Atomic uint64_t starting_jobs; /* of these, STARTING or UNSURE */
+    _Atomic size_t doomed;          /* snapshots whose record's fate is unknown */
 };
 
 int ssn_catalogue_init(struct ssn_catalogue *catalogue, struct ssn_mem *mem);

@@ -16,6 +16,7 @@
 
 #include "context.h"
 #include "map.h"
+#include "resolve.h"
 
 enum ssn_job_state { SSN_JOB_STARTING, SSN_JOB_UNSURE, SSN_JOB_RUNNING, SSN_JOB_ENDING };
 
@@ -27,16 +28,17 @@ struct ssn_job {
     struct ssn_group *group;
     _Atomic int state; /* enum ssn_job_state */
     pthread_mutex_t record_lock;
+    bool ended;                /* record_lock: its item is deleted; nothing of it may be recorded any more */
     pthread_mutex_t lock;
-    pthread_cond_t changed;    /* with lock: state left STARTING */
     uint64_t cursor;           /* lock: every block below it is done */
     struct ssn_map *done;      /* lock: key minor = run, value = 32 bytes of bits: done above the cursor */
     struct ssn_map *unrecorded; /* lock: runs with bits not yet durable */
+    bool all_unrecorded;       /* lock: nothing is known of what is durable; every run counts */
     uint64_t restored;         /* lock */
     uint64_t since_record;     /* lock: bytes copied since progress was recorded */
     bool stepping;             /* lock: a thread advances it */
     bool paused;               /* lock */
-    uint32_t users;            /* catalogue->lock: threads that hold the pointer; it is freed when it is out of the list and 0 */
+    _Atomic uint32_t users;    /* the list, and threads that hold the pointer: the last one frees it */
 };
 
 /*
@@ -46,10 +48,13 @@ struct ssn_job {
 int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsigned count,
                           struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points);
 
-/* For a writer that has left the gate and holds no claim: waits until no restore of these blocks is starting. */
-int ssn_restore_wait_started(struct selsnap *ss, uint64_t first_block, uint64_t count);
-/* Whether a restore that covers some of the blocks is starting (the writer must let go of its claim and wait). */
-bool ssn_restore_is_starting(struct selsnap *ss);
+/*
+ * Whether a restore of some of the blocks is starting: the writer must let go of its claim, and wait. Look after taking the
+ * need version: a restore that starts later changes it. SELSNAP_ESTORE: one that covers them is unsure.
+ */
+int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t count, bool *ret_starting);
+/* For a writer outside the gate, without a claim: until no restore is starting. */
+void ssn_restore_wait_started(struct selsnap *ss);
 
 /* Copies back every remaining block of the range; the caller has claimed it and is outside the gate. */
 int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t count);
@@ -64,6 +69,32 @@ int ssn_restore_info(struct selsnap *ss, uint64_t after_job, selsnap_restore_inf
 int ssn_restore_pause(struct selsnap *ss, uint64_t job_id, bool paused);
 /* admin is held: a job found in the store at open. */
 int ssn_restore_load(struct selsnap *ss, uint64_t job_id, const struct ssn_job_record *record);
-void ssn_restore_free(struct selsnap *ss, struct ssn_job *job);
+/* At close: frees every job in memory; in the store they go on. */
+void ssn_restore_fini(struct selsnap *ss);
+/* admin is held: removes restores that are unsure, if the store answers. */
+int ssn_restore_settle(struct selsnap *ss);
+
+/* ---- between the files of the restore: restore_job.c, restore_copy.c, restore_record.c, restore.c ---- */
+
+/* A job that is in no list yet, with its hidden mark. NULL: no memory. */
+struct ssn_job *ssn_job_make(struct selsnap *ss, struct ssn_snap *source, struct ssn_group *group);
+/* Frees a job that is in no list, without its hidden mark. */
+void ssn_job_free(struct selsnap *ss, struct ssn_job *job);
+/* admin is held. Room for the job and its hidden mark in the lists. */
+int ssn_job_reserve(struct selsnap *ss, struct ssn_group *group);
+/* admin is held: into the list; ids rise, so to its end. Out of it, with the hidden mark if that was added. */
+void ssn_job_list(struct selsnap *ss, struct ssn_job *job);
+void ssn_job_unlist(struct selsnap *ss, struct ssn_job *job, bool with_hidden);
+/* The first job whose id is above after_id, with one more user; NULL: none. */
+struct ssn_job *ssn_job_next(struct selsnap *ss, uint64_t after_id);
+struct ssn_job *ssn_job_find(struct selsnap *ss, uint64_t id);
+void ssn_job_release(struct selsnap *ss, struct ssn_job *job);
+/* Of the blocks, those the job still has to copy, with their sources. */
+int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                      struct ssn_runbits *ret_bits, struct ssn_source *ret_sources);
+/* Copies back the remaining blocks of a part of a run that the caller has claimed. *ret_copied counts them. */
+int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                      uint64_t *ret_copied);
+void ssn_job_put_record(struct ssn_txn *txn, const struct ssn_job *job, uint64_t cursor);
 
 #endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See heal.h. */
+#include "heal.h"
+
+#include "checksum.h"
+
+#include <inttypes.h>
+
+static void above(uint64_t *counter, uint64_t named) {
+    if (named != UINT64_MAX && named >= *counter) {
+        *counter = named + 1;
+    }
+}
+
+int ssn_replayed_note(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len, bool last) {
+    struct ssn_replayed *replayed = user;
+    struct ssn_snapshot_record snapshot;
+    struct ssn_job_record job;
+    switch (key->type) {
+    case SSN_ITEM_ENTRY:
+        above(&replayed->epoch, key->minor);
+        break;
+    case SSN_ITEM_SNAPSHOT:
+        above(&replayed->id, key->major);
+        if (ssn_snapshot_record_decode(value, len, &snapshot)) {
+            above(&replayed->epoch, snapshot.point);
+            above(&replayed->id, snapshot.overlay);
+        }
+        break;
+    case SSN_ITEM_JOB:
+        above(&replayed->id, key->major);
+        if (ssn_job_record_decode(value, len, &job)) {
+            above(&replayed->epoch, job.point);
+        }
+        break;
+    case SSN_ITEM_DESIGNATION:
+    case SSN_ITEM_RANGES:
+    case SSN_ITEM_OVERLAY:
+        above(&replayed->id, key->major);
+        break;
+    default:
+        break;
+    }
+    if (!last || key->type != SSN_ITEM_ENTRY) {
+        return SELSNAP_OK;
+    }
+    if (!ssn_grow(replayed->mem, (void **)&replayed->tail, &replayed->tail_capacity, replayed->tail_count,
+                  sizeof *replayed->tail)) {
+        return SELSNAP_EMEMLIMIT;
+    }
+    replayed->tail[replayed->tail_count++] = *key;
+    return SELSNAP_OK;
+}
+
+void ssn_replayed_fini(struct ssn_replayed *replayed) {
+    ssn_free(replayed->mem, replayed->tail);
+}
+
+/* Whether a block's copy in the store has its checksum. */
+static int copy_is_good(struct selsnap *ss, uint64_t place, uint64_t checksum, uint8_t *buf, bool *ret_good) {
+    int rc = ssn_store_read_data(ss->store, place, buf, ss->block_bytes);
+    *ret_good = rc == SELSNAP_OK && ssn_checksum(buf, ss->block_bytes) == checksum;
+    return rc;
+}
+
+struct tail_entry {
+    uint64_t first_block;
+    unsigned blocks;
+    const struct ssn_item *item;
+    uint64_t place;
+};
+
+/* One block: good, mended, mendable but read-only (*ret_in_origin), or damaged. */
+static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsigned i, uint8_t *buf, bool *ret_good,
+                      bool *ret_in_origin) {
+    uint64_t place = entry->place + (uint64_t)i * ss->block_pages;
+    uint64_t checksum = ssn_entry_checksum(entry->item->value, i);
+    uint64_t block = entry->first_block + i;
+    *ret_in_origin = false;
+    int rc = copy_is_good(ss, place, checksum, buf, ret_good);
+    if (rc != SELSNAP_OK || (*ret_good && !ss->read_only)) {
+        return rc;
+    }
+    bool was_good = *ret_good;
+    if (block < ss->block_count && ssn_origin_read_blocks(ss, block, 1, buf) == SELSNAP_OK) {
+        *ret_in_origin = ssn_checksum(buf, ss->block_bytes) == checksum;
+    }
+    if (was_good || ss->read_only) {
+        return SELSNAP_OK;
+    }
+    if (!*ret_in_origin) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "recovery: the preserved copy of block %" PRIu64 " is damaged, and the origin has other content", block);
+        return SELSNAP_OK;
+    }
+    ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from the origin", block);
+    return ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
+}
+
+static int heal_entry(struct selsnap *ss, const struct ssn_item *item, uint8_t *buf) {
+    struct ssn_entry_record record;
+    if (!ssn_entry_record_decode(item->key.major, item->value, item->len, &record) || record.kind != SSN_ENTRY_DATA) {
+        return SELSNAP_OK;
+    }
+    struct tail_entry entry = {ssn_entry_run(item->key.major) * SSN_RUN_BLOCKS + ssn_entry_first(item->key.major),
+                               ssn_entry_blocks(item->key.major), item, record.place};
+    bool all_good = true;
+    bool all_in_origin = true;
+    for (unsigned i = 0; i < entry.blocks; i++) {
+        bool good;
+        bool in_origin;
+        int rc = heal_block(ss, &entry, i, buf, &good, &in_origin);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        all_good = all_good && good;
+        all_in_origin = all_in_origin && in_origin;
+    }
+    /* Nothing may be written, and the origin still has it all: without the entry, it is read from there. */
+    return ss->read_only && !all_good && all_in_origin ? ssn_store_forget(ss->store, &item->key) : SELSNAP_OK;
+}
+
+int ssn_heal_tail(struct selsnap *ss, const struct ssn_replayed *replayed) {
+    uint8_t *buf = ssn_buffers_take(&ss->buffers);
+    int rc = SELSNAP_OK;
+    for (size_t i = 0; rc == SELSNAP_OK && i < replayed->tail_count; i++) {
+        struct ssn_item item;
+        rc = ssn_store_get(ss->store, &replayed->tail[i], &item);
+        if (rc == SELSNAP_OK) {
+            rc = heal_entry(ss, &item, buf);
+        } else if (rc == SELSNAP_ENOENT) {
+            rc = SELSNAP_OK;
+        }
+    }
+    ssn_buffers_return(&ss->buffers, buf);
+    return rc;
+}

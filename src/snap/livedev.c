@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See livedev.h. A write, chunk by chunk:
+ *
+ *   TEST      inside the gate, by the need bits        clear -> WRITE;  else leave the gate -> CLAIM
+ *   CLAIM     take the blocks, wait for others          -> PREPARE
+ *   PREPARE   outside the gate: copy back what restores still have to, preserve; note the need version -> RETEST
+ *   RETEST    inside the gate: the version is the same  -> clear the bits, WRITE;  else leave the gate -> PREPARE
+ *   WRITE     the origin, inside the gate; leave; release
+ *
+ * The claim keeps what was decided true as long as the need version stays; the version changes only while the gate is closed.
+ */
+#include "livedev.h"
+
+#include "preserve.h"
+#include "resolve.h"
+#include "restore.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* What is done to the origin once nothing needs its old content. */
+enum change_kind { CHANGE_WRITE, CHANGE_ZEROES };
+
+struct change {
+    enum change_kind kind;
+    const selsnap_iovec *iov;
+    uint32_t iov_count;
+    uint64_t offset; /* where iov begins */
+};
+
+/* ---- the origin, with failures told ---- */
+
+static int origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t offset, uint64_t len) {
+    if (rc != SELSNAP_EIO) {
+        return rc;
+    }
+    return ssn_fail(&ss->report, rc, "the origin failed to %s %" PRIu64 " bytes at byte %" PRIu64 " (its error: %d)",
+                    what, len, offset, atomic_load(&ss->origin->last_error));
+}
+
+int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset) {
+    return origin_failed(ss, ssn_device_read(ss->origin, buf, len, offset), "read", offset, len);
+}
+
+int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
+    uint64_t offset = ssn_offset_of(ss, first_block);
+    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
+    return ssn_origin_read(ss, buf, (size_t)len, offset);
+}
+
+int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf) {
+    uint64_t offset = ssn_offset_of(ss, first_block);
+    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    return origin_failed(ss, ssn_device_write(ss->origin, buf, (size_t)len, offset), "write", offset, len);
+}
+
+int ssn_origin_flush(struct selsnap *ss) {
+    return origin_failed(ss, ssn_device_flush(ss->origin), "flush", 0, ss->origin_bytes);
+}
+
+int ssn_check_usable(struct selsnap *ss) {
+    if (!atomic_load(&ss->abandoned)) {
+        return SELSNAP_OK;
+    }
+    return ssn_fail(&ss->report, SELSNAP_EABANDONED, "the store was abandoned: its snapshots are no longer kept");
+}
+
+/* Writes [offset, offset + len) of the change to the origin, in pieces of as many buffers as fit. */
+static int write_pieces(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
+    enum { PIECES = 64 };
+    selsnap_iovec pieces[PIECES];
+    uint64_t skip = offset - change->offset;
+    uint32_t at = 0;
+    while (skip >= change->iov[at].len && len > 0) {
+        skip -= change->iov[at++].len;
+    }
+    while (len > 0) {
+        uint32_t n = 0;
+        uint64_t bytes = 0;
+        while (n < PIECES && bytes < len) {
+            const selsnap_iovec *from = &change->iov[at];
+            size_t part = (size_t)ssn_min_u64(from->len - skip, len - bytes);
+            pieces[n].base = (uint8_t *)from->base + skip;
+            pieces[n].len = part;
+            n += part > 0;
+            bytes += part;
+            skip += part;
+            if (skip == from->len) {
+                at++;
+                skip = 0;
+            }
+        }
+        int rc = ssn_device_writev(ss->origin, pieces, n, offset);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        offset += bytes;
+        len -= bytes;
+    }
+    return SELSNAP_OK;
+}
+
+static int apply_change(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
+    int rc;
+    if (change->kind == CHANGE_ZEROES) {
+        rc = ssn_device_write_zeroes(ss->origin, offset, len);
+    } else if (offset == change->offset && change->iov_count == 1) {
+        rc = ssn_device_write(ss->origin, change->iov[0].base, (size_t)len, offset);
+    } else {
+        rc = write_pieces(ss, change, offset, len);
+    }
+    return origin_failed(ss, rc, change->kind == CHANGE_ZEROES ? "zero" : "write", offset, len);
+}
+
+/* ---- writing ---- */
+
+/* Brings the blocks to where nothing needs their old content. The claim may be given up and taken again meanwhile. */
+static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, uint64_t count, uint64_t *ret_version) {
+    for (;;) {
+        *ret_version = ssn_need_version(&ss->need);
+        bool starting;
+        int rc = ssn_restore_is_starting(ss, first, count, &starting);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        if (!starting) {
+            break;
+        }
+        ssn_claims_release(&ss->claims, claim);
+        ssn_restore_wait_started(ss);
+        ssn_claims_take(&ss->claims, claim, first, count);
+    }
+    int rc = ssn_need_refresh(ss, first, count, *ret_version);
+    if (rc == SELSNAP_OK) {
+        rc = ssn_restore_copy_back(ss, first, count);
+    }
+    if (rc == SELSNAP_OK && ssn_need_test(&ss->need, first, count) != SSN_NEED_CLEAR) {
+        rc = ssn_preserve(ss, first / SSN_RUN_BLOCKS, (unsigned)(first % SSN_RUN_BLOCKS), (unsigned)count, NULL,
+                          UINT64_MAX);
+        ssn_count(&ss->count.preserving_writes, 1);
+    }
+    return rc;
+}
+
+/* One chunk: blocks of one run, no more than a chunk. [offset, offset + len) lies in them. */
+static int change_chunk(struct selsnap *ss, const struct change *change, uint64_t first, uint64_t count,
+                        uint64_t offset, uint64_t len) {
+    struct ssn_claim claim;
+    ssn_claims_take(&ss->claims, &claim, first, count);
+    unsigned shard;
+    for (;;) {
+        uint64_t version = 0;
+        int rc = prepare(ss, &claim, first, count, &version);
+        if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
+            ssn_claims_release(&ss->claims, &claim);
+            return rc;
+        }
+        shard = ssn_gate_enter(&ss->gate);
+        if (atomic_load(&ss->abandoned)) {
+            break;
+        }
+        if (ssn_need_version(&ss->need) == version) {
+            ssn_need_clear(&ss->need, first, count);
+            break;
+        }
+        ssn_gate_leave(&ss->gate, shard);
+    }
+    int rc = apply_change(ss, change, offset, len);
+    ssn_gate_leave(&ss->gate, shard);
+    ssn_claims_release(&ss->claims, &claim);
+    return rc;
+}
+
+/* Inside the gate at once if no block of the range needs anything. false: left again. */
+static bool enter_clean(struct selsnap *ss, uint64_t first, uint64_t count, unsigned *ret_shard) {
+    *ret_shard = ssn_gate_enter(&ss->gate);
+    if (atomic_load_explicit(&ss->abandoned, memory_order_relaxed) ||
+        ssn_need_test(&ss->need, first, count) == SSN_NEED_CLEAR) {
+        return true;
+    }
+    ssn_gate_leave(&ss->gate, *ret_shard);
+    return false;
+}
+
+static int apply_clean(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len, unsigned shard) {
+    int rc = apply_change(ss, change, offset, len);
+    ssn_gate_leave(&ss->gate, shard);
+    ssn_count(&ss->count.clean_writes, 1);
+    return rc;
+}
+
+/* The end of the chunk that a block is in: chunks are aligned, and never leave a run. */
+static uint64_t chunk_end(const struct selsnap *ss, uint64_t block) {
+    return (block / ss->chunk_blocks + 1) * ss->chunk_blocks;
+}
+
+static int change_range(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
+    uint64_t end = offset + len;
+    unsigned shard;
+    uint64_t first = ssn_block_of(ss, offset);
+    if (enter_clean(ss, first, ssn_block_of(ss, end - 1) - first + 1, &shard)) {
+        return apply_clean(ss, change, offset, len, shard);
+    }
+    while (offset < end) {
+        first = ssn_block_of(ss, offset);
+        uint64_t stop = ssn_min_u64(end, ssn_offset_of(ss, chunk_end(ss, first)));
+        uint64_t count = ssn_block_of(ss, stop - 1) - first + 1;
+        int rc = enter_clean(ss, first, count, &shard)
+                     ? apply_clean(ss, change, offset, stop - offset, shard)
+                     : change_chunk(ss, change, first, count, offset, stop - offset);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        offset = stop;
+    }
+    return SELSNAP_OK;
+}
+
+int ssn_live_write(struct selsnap *ss, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t len) {
+    struct change change = {CHANGE_WRITE, iov, iov_count, offset};
+    int rc = ssn_device_check(ss->origin, offset, len, true);
+    return rc != SELSNAP_OK || len == 0 ? rc : change_range(ss, &change, offset, len);
+}
+
+int ssn_live_write_zeroes(struct selsnap *ss, uint64_t offset, uint64_t len) {
+    struct change change = {CHANGE_ZEROES, NULL, 0, offset};
+    int rc = ssn_device_check(ss->origin, offset, len, true);
+    return rc != SELSNAP_OK || len == 0 ? rc : change_range(ss, &change, offset, len);
+}
+
+/* ---- discarding ---- */
+
+/* Discards whole blocks that nobody needs, as many from `first` on as the need bits allow; at least one is passed. */
+static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64_t *ret_passed) {
+    uint64_t page_end = ssn_min_u64(end, (first / SSN_NEED_PAGE_BLOCKS + 1) * SSN_NEED_PAGE_BLOCKS);
+    int rc = ssn_need_refresh(ss, first, 1, ssn_need_version(&ss->need));
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    unsigned shard = ssn_gate_enter(&ss->gate);
+    uint64_t count = page_end - first;
+    while (count > 0 && ssn_need_test(&ss->need, first, count) != SSN_NEED_CLEAR) {
+        count /= 2;
+    }
+    if (count > 0) {
+        uint64_t offset = ssn_offset_of(ss, first);
+        uint64_t stop = ssn_min_u64(ssn_offset_of(ss, first + count), ss->origin_bytes);
+        rc = ssn_device_discard(ss->origin, offset, stop - offset);
+        rc = rc == SELSNAP_ENOTSUP ? SELSNAP_OK : origin_failed(ss, rc, "discard", offset, stop - offset);
+    }
+    ssn_gate_leave(&ss->gate, shard);
+    *ret_passed = count > 0 ? count : 1;
+    return rc;
+}
+
+int ssn_live_discard(struct selsnap *ss, uint64_t offset, uint64_t len) {
+    int rc = ssn_device_check(ss->origin, offset, len, true);
+    if (rc != SELSNAP_OK || len == 0) {
+        return rc;
+    }
+    uint64_t end_offset = offset + len;
+    uint64_t block = ssn_div_up(offset, ss->block_bytes);
+    uint64_t end = end_offset == ss->origin_bytes ? ss->block_count : ssn_block_of(ss, end_offset);
+    while (rc == SELSNAP_OK && block < end) {
+        uint64_t passed = 0;
+        rc = discard_some(ss, block, end, &passed);
+        block += passed;
+    }
+    return rc;
+}
+
+int ssn_live_flush(struct selsnap *ss) {
+    return ssn_restore_flush_origin(ss);
+}

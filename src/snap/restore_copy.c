@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copying back (restore.h): which blocks a restore still has to copy, and the copying of one part of a run. Order: what
+ * snapshots older than the job need of the device's content is preserved durably, then the block is written, then it is
+ * done in memory. A copy that a crash cuts short is done again.
+ */
+#include "restore.h"
+
+#include "designation.h"
+#include "preserve.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                      struct ssn_runbits *ret_bits, struct ssn_source *ret_sources) {
+    *ret_bits = ssn_runbits_none();
+    struct ssn_runbits bits;
+    int rc = ssn_designation_cover(ss, job->group->id, job->group->whole, run, first, count, &bits);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    pthread_mutex_lock(&job->lock);
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, run);
+    const struct ssn_map_node *done = ssn_map_find(job->done, &key);
+    for (unsigned i = first; i < first + count; i++) {
+        bool copied = run * SSN_RUN_BLOCKS + i < job->cursor || (done != NULL && (done->value[i / 8] >> (i % 8) & 1));
+        if (copied) {
+            ssn_runbits_clear(&bits, i);
+        }
+    }
+    pthread_mutex_unlock(&job->lock);
+    if (!ssn_runbits_any(&bits)) {
+        return SELSNAP_OK;
+    }
+    rc = ssn_resolve_at(ss, run, first, count, job->source->record.point, job->record.point, ret_sources);
+    for (unsigned i = 0; rc == SELSNAP_OK && i < count; i++) {
+        bool has = ret_sources[i].kind == SSN_ENTRY_DATA || ret_sources[i].kind == SSN_ENTRY_ZERO;
+        if (has && ssn_runbits_get(&bits, first + i)) {
+            ssn_runbits_set(ret_bits, first + i);
+        }
+    }
+    return rc;
+}
+
+int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsigned count,
+                          struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points) {
+    *ret_bits = ssn_runbits_none();
+    if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0) {
+        return SELSNAP_OK;
+    }
+    int rc = SELSNAP_OK;
+    struct ssn_source sources[SSN_RUN_BLOCKS];
+    struct ssn_job *job = ssn_job_next(ss, 0);
+    while (job != NULL && rc == SELSNAP_OK) {
+        struct ssn_runbits bits = ssn_runbits_none();
+        int state = atomic_load(&job->state);
+        if (state == SSN_JOB_RUNNING || state == SSN_JOB_ENDING) {
+            rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
+        }
+        for (unsigned i = 0; i < count; i++) {
+            if (ssn_runbits_get(&bits, first + i)) {
+                ssn_runbits_set(ret_bits, first + i);
+                if (ret_points != NULL) {
+                    ret_points[i] = job->record.point;
+                    ret_source_points[i] = job->source->record.point;
+                }
+            }
+        }
+        uint64_t id = job->id;
+        ssn_job_release(ss, job);
+        job = ssn_job_next(ss, id);
+    }
+    if (job != NULL) {
+        ssn_job_release(ss, job);
+    }
+    return rc;
+}
+
+/* Marks a block done in memory. It enters `unrecorded` first: done without being recorded would lose what is written next. */
+static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, const struct ssn_runbits *bits) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, run);
+    uint8_t value[SSN_RESTORED_BYTES] = {0};
+    pthread_mutex_lock(&job->lock);
+    int rc = ssn_map_set(job->unrecorded, &key, value, SSN_RESTORED_BYTES, false);
+    const struct ssn_map_node *old = ssn_map_find(job->done, &key);
+    if (old != NULL) {
+        memcpy(value, old->value, SSN_RESTORED_BYTES);
+    }
+    for (unsigned i = 0; i < SSN_RUN_BLOCKS; i++) {
+        if (ssn_runbits_get(bits, i)) {
+            value[i / 8] = (uint8_t)(value[i / 8] | 1u << (i % 8));
+        }
+    }
+    if (rc == SELSNAP_OK) {
+        rc = ssn_map_set(job->done, &key, value, SSN_RESTORED_BYTES, false);
+    }
+    pthread_mutex_unlock(&job->lock);
+    return rc == SELSNAP_OK ? rc : ssn_fail(&ss->report, rc, "no memory to note what a restore has copied");
+}
+
+/* Reads the sources of neighbouring blocks. What is damaged there cannot be restored: it keeps what the device has. */
+static int read_sources(struct selsnap *ss, uint64_t block, unsigned count, const struct ssn_source *sources,
+                        uint8_t *buf, unsigned *ret_good) {
+    unsigned bad = 0;
+    int rc = ssn_resolve_read(ss, block, count, sources, buf, &bad);
+    *ret_good = rc == SELSNAP_OK ? count : bad;
+    if (rc == SELSNAP_EDAMAGED) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "restore: block %" PRIu64 " is damaged in the snapshot; the device keeps what it has", block + bad);
+        rc = SELSNAP_OK;
+    }
+    return rc;
+}
+
+/* Copies the blocks of `bits` in as few requests as possible. */
+static int copy_blocks(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, const struct ssn_runbits *bits,
+                       const struct ssn_source *sources, uint8_t *buf) {
+    uint64_t base = run * SSN_RUN_BLOCKS + first;
+    unsigned i = 0;
+    while (i < count) {
+        unsigned n = 0;
+        while (i + n < count && ssn_runbits_get(bits, first + i + n)) {
+            n++;
+        }
+        if (n == 0) {
+            i++;
+            continue;
+        }
+        unsigned good;
+        int rc = read_sources(ss, base + i, n, sources + i, buf, &good);
+        if (rc == SELSNAP_OK && good > 0) {
+            rc = ssn_origin_write_blocks(ss, base + i, good, buf);
+        }
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        i += good < n ? good + 1 : n;
+    }
+    return SELSNAP_OK;
+}
+
+int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                      uint64_t *ret_copied) {
+    struct ssn_runbits bits;
+    struct ssn_source sources[SSN_RUN_BLOCKS];
+    *ret_copied = 0;
+    unsigned ticket = ssn_store_enter(ss->store);
+    int rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
+    if (rc == SELSNAP_OK && ssn_runbits_any(&bits)) {
+        rc = ssn_preserve(ss, run, first, count, &bits, job->record.point);
+        if (rc == SELSNAP_OK) {
+            uint8_t *buf = ssn_buffers_take(&ss->buffers);
+            rc = copy_blocks(ss, run, first, count, &bits, sources, buf);
+            ssn_buffers_return(&ss->buffers, buf);
+        }
+        if (rc == SELSNAP_OK) {
+            rc = mark_done(ss, job, run, &bits);
+        }
+        for (unsigned i = first; rc == SELSNAP_OK && i < first + count; i++) {
+            *ret_copied += ssn_runbits_get(&bits, i);
+        }
+    }
+    ssn_store_leave(ss->store, ticket);
+    if (*ret_copied > 0) {
+        pthread_mutex_lock(&job->lock);
+        job->restored += *ret_copied;
+        job->since_record += *ret_copied * ss->block_bytes;
+        pthread_mutex_unlock(&job->lock);
+        ssn_count(&ss->count.blocks_restored, *ret_copied);
+    }
+    return rc;
+}
+
+int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t count) {
+    if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0) {
+        return SELSNAP_OK;
+    }
+    int rc = SELSNAP_OK;
+    struct ssn_job *job = ssn_job_next(ss, 0);
+    while (job != NULL && rc == SELSNAP_OK) {
+        if (atomic_load(&job->state) == SSN_JOB_RUNNING) {
+            uint64_t copied;
+            rc = ssn_job_copy_back(ss, job, first_block / SSN_RUN_BLOCKS, (unsigned)(first_block % SSN_RUN_BLOCKS),
+                                   (unsigned)count, &copied);
+        }
+        uint64_t id = job->id;
+        ssn_job_release(ss, job);
+        job = ssn_job_next(ss, id);
+    }
+    if (job != NULL) {
+        ssn_job_release(ss, job);
+    }
+    return rc;
+}

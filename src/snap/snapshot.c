@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See snapshot.h. Everything here holds admin. A snapshot is made in this order: its point at the closed gate (from then on
+ * it counts for writers), a flush of the origin, its record. What cannot be decided because the store failed stays
+ * DOOMED: it counts for writers, nobody sees it, and it is deleted when the store answers again.
+ */
+#include "snapshot.h"
+
+#include "designation.h"
+#include "reclaim.h"
+#include "restore.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+enum { PROPERTIES_MAX = 16 };
+
+/* ---- names ---- */
+
+/* The label of a snapshot; SELSNAP_EDAMAGED when it is missing or not allowed. */
+static int read_label(struct selsnap *ss, uint64_t id, char *ret_name) {
+    struct ssn_item item;
+    struct ssn_key key = ssn_key_make(SSN_ITEM_LABEL, id, 0);
+    int rc = ssn_store_get(ss->store, &key, &item);
+    if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && (item.len == 0 || item.len > SELSNAP_NAME_MAX))) {
+        return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", id);
+    }
+    if (rc == SELSNAP_OK) {
+        memcpy(ret_name, item.value, item.len);
+        ret_name[item.len] = '\0';
+    }
+    return rc;
+}
+
+int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id) {
+    if (!ssn_name_valid(name)) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL, "a name has 1 to %d bytes of UTF-8 without control characters",
+                        SELSNAP_NAME_MAX);
+    }
+    struct ssn_key key = ssn_key_make(SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, name), 0);
+    struct ssn_item item;
+    uint64_t hash = key.major;
+    int rc;
+    while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_NAME &&
+           item.key.major == hash) {
+        char label[SELSNAP_NAME_MAX + 1];
+        const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, item.key.minor);
+        bool live = item.len == 1 && item.value[0] == SSN_NAME_SNAPSHOT && snap != NULL && snap->state == SSN_SNAP_LIVE;
+        if (live) {
+            rc = read_label(ss, snap->id, label);
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
+            if (strcmp(label, name) == 0) {
+                *ret_id = snap->id;
+                return SELSNAP_OK;
+            }
+        }
+        key = item.key;
+        if (!ssn_key_after(&key)) {
+            break;
+        }
+    }
+    if (rc != SELSNAP_OK && rc != SELSNAP_ENOENT) {
+        return rc;
+    }
+    return ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot \"%s\"", name);
+}
+
+static int refuse_taken(struct selsnap *ss, const char *name) {
+    uint64_t id;
+    int rc = ssn_snapshot_id_of(ss, name, &id);
+    if (rc == SELSNAP_OK) {
+        return ssn_fail(&ss->report, SELSNAP_EEXIST, "snapshot %" PRIu64 " has the name \"%s\"", id, name);
+    }
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
+static struct ssn_key name_key(const char *name, uint64_t id) {
+    return ssn_key_make(SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, name), id);
+}
+
+static void put_name(struct ssn_txn *txn, uint64_t id, const char *name) {
+    struct ssn_key label = ssn_key_make(SSN_ITEM_LABEL, id, 0);
+    struct ssn_key key = name_key(name, id);
+    uint8_t kind = SSN_NAME_SNAPSHOT;
+    ssn_txn_put(txn, &label, (const uint8_t *)name, (uint16_t)strlen(name));
+    ssn_txn_put(txn, &key, &kind, 1);
+}
+
+void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_key key = ssn_key_make(SSN_ITEM_SNAPSHOT, snap->id, 0);
+    ssn_txn_put(txn, &key, value, ssn_snapshot_record_encode(value, &snap->record));
+}
+
+/* ---- making ---- */
+
+static int check_options(struct selsnap *ss, const selsnap_snapshot_options *options) {
+    if (options->name != NULL && strlen(options->name) > SELSNAP_NAME_MAX) {
+        return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a name has at most %d bytes", SELSNAP_NAME_MAX);
+    }
+    if (!ssn_name_valid(options->name)) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL, "a name has 1 to %d bytes of UTF-8 without control characters",
+                        SELSNAP_NAME_MAX);
+    }
+    if (options->policy > SELSNAP_POLICY_GIVE_UP_BLOCK || options->reserved != 0 ||
+        (options->designation != NULL && options->subset != NULL) ||
+        (options->property_count > 0 && options->properties == NULL)) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL, "an option for the new snapshot is not allowed");
+    }
+    if (options->property_count > PROPERTIES_MAX) {
+        return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a snapshot has at most %d properties", PROPERTIES_MAX);
+    }
+    for (uint32_t i = 0; i < options->property_count; i++) {
+        const selsnap_property *property = &options->properties[i];
+        if (property->key == NULL || property->value == NULL || property->key[0] == '\0') {
+            return ssn_fail(&ss->report, SELSNAP_EINVAL, "a property has a key that is not empty, and a value");
+        }
+        if (strlen(property->key) > SELSNAP_PROPERTY_KEY_MAX || strlen(property->value) > SELSNAP_PROPERTY_VALUE_MAX) {
+            return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a property's key has at most %d bytes, its value %d",
+                            SELSNAP_PROPERTY_KEY_MAX, SELSNAP_PROPERTY_VALUE_MAX);
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (strcmp(property->key, options->properties[j].key) == 0) {
+                return ssn_fail(&ss->report, SELSNAP_EINVAL, "two properties have the key \"%s\"", property->key);
+            }
+        }
+    }
+    return SELSNAP_OK;
+}
+
+static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *options, struct ssn_group **ret_group) {
+    if (options->designation != NULL) {
+        int rc = ssn_designation_find(ss, options->designation, ret_group);
+        return rc == SELSNAP_ENOENT
+                   ? ssn_fail(&ss->report, rc, "there is no designation \"%s\"", options->designation)
+                   : rc;
+    }
+    if (options->subset != NULL) {
+        const selsnap_subset *subset = options->subset;
+        if (subset->device_bytes != ss->origin_bytes || subset->block_bytes != ss->block_bytes ||
+            subset->range_count == 0) {
+            return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                            "the subset is empty, or was made for a device or block size other than this one's");
+        }
+        return ssn_designation_save(ss, NULL, subset, ret_group);
+    }
+    selsnap_subset *whole;
+    int rc = ssn_subset_open(&ss->mem, ss->origin_bytes, ss->block_bytes, &whole);
+    if (rc == SELSNAP_OK) {
+        rc = ssn_subset_add_blocks(whole, 0, ss->block_count);
+        rc = rc == SELSNAP_OK ? ssn_designation_save(ss, NULL, whole, ret_group) : rc;
+        ssn_subset_close(whole);
+    }
+    return rc;
+}
+
+static uint64_t nanoseconds(clockid_t clock) {
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* From here on the snapshot counts for writers. */
+static void take_point(struct selsnap *ss, struct ssn_snap *snap, struct ssn_group *group) {
+    uint64_t began = nanoseconds(CLOCK_MONOTONIC);
+    ssn_gate_close(&ss->gate);
+    snap->record.point = ssn_store_take_epoch(ss->store);
+    ssn_catalogue_add(&ss->catalogue, snap, group);
+    ssn_need_raise(&ss->need, snap->record.point);
+    ssn_gate_open(&ss->gate);
+    uint64_t took = nanoseconds(CLOCK_MONOTONIC) - began;
+    if (took > atomic_load(&ss->count.gate_closed_ns_max)) {
+        atomic_store(&ss->count.gate_closed_ns_max, took); /* admin is held: nobody else writes it */
+    }
+}
+
+static int commit_new(struct selsnap *ss, const struct ssn_snap *snap, const selsnap_snapshot_options *options) {
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_snapshot_put_record(&txn, snap);
+    put_name(&txn, snap->id, options->name);
+    for (uint32_t i = 0; i < options->property_count; i++) {
+        uint8_t value[SSN_VALUE_MAX];
+        size_t key_len = strlen(options->properties[i].key);
+        size_t value_len = strlen(options->properties[i].value);
+        struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, snap->id, i);
+        value[0] = (uint8_t)key_len;
+        memcpy(value + 1, options->properties[i].key, key_len);
+        memcpy(value + 1 + key_len, options->properties[i].value, value_len);
+        ssn_txn_put(&txn, &key, value, (uint16_t)(1 + key_len + value_len));
+    }
+    int rc = ssn_store_commit(ss->store, &txn, false);
+    ssn_txn_fini(&txn);
+    return rc;
+}
+
+static void set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_state state) {
+    ssn_catalogue_write_lock(&ss->catalogue);
+    ss->catalogue.doomed += state == SSN_SNAP_DOOMED;
+    snap->state = state;
+    ssn_catalogue_unlock(&ss->catalogue);
+}
+
+static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
+    int rc = ssn_snapshot_settle_doomed(ss);
+    rc = rc == SELSNAP_OK ? refuse_taken(ss, options->name) : rc;
+    struct ssn_group *group = NULL;
+    rc = rc == SELSNAP_OK ? choose_group(ss, options, &group) : rc;
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    struct ssn_snap *snap = ssn_calloc(&ss->mem, 1, sizeof *snap);
+    if (snap == NULL || ssn_catalogue_reserve(&ss->catalogue, group) != SELSNAP_OK) {
+        ssn_free(&ss->mem, snap);
+        ssn_designation_count_due(ss);
+        return ssn_fail(&ss->report, SELSNAP_EMEMLIMIT,
+                        "no room for one more snapshot under the memory limit of %" PRIu64 " bytes", ss->mem.limit);
+    }
+    snap->id = ssn_store_take_id(ss->store);
+    snap->record.designation = group->id;
+    snap->record.time_ns = options->time_ns != 0 ? options->time_ns : (int64_t)nanoseconds(CLOCK_REALTIME);
+    snap->record.kind = SSN_SNAPSHOT_DATA;
+    snap->record.policy = (uint8_t)options->policy;
+    snap->state = SSN_SNAP_CREATING;
+    take_point(ss, snap, group);
+    rc = ssn_restore_flush_origin(ss);
+    if (rc == SELSNAP_OK) {
+        rc = commit_new(ss, snap, options);
+        if (rc == SELSNAP_ESTORE) {
+            set_state(ss, snap, SSN_SNAP_DOOMED);
+            return rc;
+        }
+    }
+    if (rc != SELSNAP_OK) {
+        ssn_catalogue_remove(&ss->catalogue, snap);
+        ssn_designation_count_due(ss);
+        return rc;
+    }
+    set_state(ss, snap, SSN_SNAP_LIVE);
+    if (ret_id != NULL) {
+        *ret_id = snap->id;
+    }
+    return SELSNAP_OK;
+}
+
+int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
+    int rc = check_options(ss, options);
+    rc = rc == SELSNAP_OK ? ssn_check_usable(ss) : rc;
+    if (rc == SELSNAP_OK) {
+        pthread_mutex_lock(&ss->admin);
+        rc = create_locked(ss, options, ret_id);
+        pthread_mutex_unlock(&ss->admin);
+    }
+    return rc;
+}
+
+/* ---- deleting ---- */
+
+/* Deletes all items of a snapshot but its entries. */
+static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
+    char name[SELSNAP_NAME_MAX + 1];
+    struct ssn_item item;
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    struct ssn_key record = ssn_key_make(SSN_ITEM_SNAPSHOT, snap->id, 0);
+    struct ssn_key label = ssn_key_make(SSN_ITEM_LABEL, snap->id, 0);
+    ssn_txn_delete(&txn, &record);
+    if (read_label(ss, snap->id, name) == SELSNAP_OK) {
+        struct ssn_key key = name_key(name, snap->id);
+        ssn_txn_delete(&txn, &key);
+        ssn_txn_delete(&txn, &label);
+    }
+    struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, snap->id, 0);
+    while (ssn_store_seek(ss->store, &key, &item) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
+           item.key.major == snap->id) {
+        ssn_txn_delete(&txn, &item.key);
+        key = item.key;
+        (void)ssn_key_after(&key);
+    }
+    if (snap->record.overlay != 0) {
+        ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
+    }
+    ssn_reclaim_note_delete(ss, &txn);
+    bool dropped = ssn_designation_release(ss, &txn, snap->group, snap);
+    int rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    if (snap->record.overlay != 0 && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
+        ssn_reclaim_note_overlay(ss);
+    }
+    if (rc != SELSNAP_OK) {
+        ssn_reclaim_note_failed(ss);
+    } else if (dropped) {
+        ssn_designation_dropped(ss, snap->group);
+    }
+    return rc;
+}
+
+int ssn_snapshot_settle_doomed(struct selsnap *ss) {
+    uint64_t id = 0;
+    while (ss->catalogue.doomed > 0) {
+        struct ssn_snap *snap = ssn_catalogue_next(&ss->catalogue, id);
+        if (snap == NULL) {
+            break;
+        }
+        id = snap->id;
+        if (snap->state != SSN_SNAP_DOOMED) {
+            continue;
+        }
+        int rc = ssn_reclaim_settle(ss); /* whatever failed has landed now, or never will */
+        rc = rc == SELSNAP_OK ? commit_delete(ss, snap) : rc;
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        ss->catalogue.doomed--;
+        ssn_catalogue_remove(&ss->catalogue, snap);
+    }
+    return SELSNAP_OK;
+}
+
+/* admin is held. SELSNAP_ENOENT, told. */
+static int find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap) {
+    struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
+    if (snap == NULL || snap->state != SSN_SNAP_LIVE) {
+        return ssn_fail(&ss->report, SELSNAP_ENOENT, "no snapshot has id %" PRIu64, id);
+    }
+    *ret_snap = snap;
+    return SELSNAP_OK;
+}
+
+static int delete_locked(struct selsnap *ss, uint64_t id) {
+    struct ssn_snap *snap = NULL;
+    int rc = find_live(ss, id, &snap);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    if (snap->record.holds > 0) {
+        return ssn_fail(&ss->report, SELSNAP_EHELD, "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first",
+                        id, snap->record.holds);
+    }
+    ssn_catalogue_write_lock(&ss->catalogue);
+    uint32_t views = snap->views;
+    bool free_to_go = views == 0 && snap->restores == 0;
+    if (free_to_go) {
+        snap->state = SSN_SNAP_DELETING;
+    }
+    ssn_catalogue_unlock(&ss->catalogue);
+    if (!free_to_go) {
+        return ssn_fail(&ss->report, SELSNAP_EBUSY, "snapshot %" PRIu64 " is in use by %s", id,
+                        views > 0 ? "an open view" : "a restore that is not finished");
+    }
+    rc = commit_delete(ss, snap);
+    if (rc == SELSNAP_OK) {
+        ssn_catalogue_remove(&ss->catalogue, snap);
+    } else {
+        set_state(ss, snap, rc == SELSNAP_ESTORE ? SSN_SNAP_DOOMED : SSN_SNAP_LIVE);
+    }
+    return rc;
+}
+
+int ssn_snapshot_delete(struct selsnap *ss, uint64_t id) {
+    pthread_mutex_lock(&ss->admin);
+    int rc = delete_locked(ss, id);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+/* ---- changing ---- */
+
+static int rename_locked(struct selsnap *ss, uint64_t id, const char *name) {
+    struct ssn_snap *snap = NULL;
+    char old[SELSNAP_NAME_MAX + 1];
+    int rc = find_live(ss, id, &snap);
+    rc = rc == SELSNAP_OK ? read_label(ss, id, old) : rc;
+    if (rc != SELSNAP_OK || strcmp(old, name) == 0) {
+        return rc;
+    }
+    rc = refuse_taken(ss, name);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    struct ssn_key key = name_key(old, id);
+    ssn_txn_delete(&txn, &key);
+    put_name(&txn, id, name);
+    rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    return rc;
+}
+
+int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name) {
+    if (!ssn_name_valid(name)) {
+        bool longer = name != NULL && strlen(name) > SELSNAP_NAME_MAX;
+        return ssn_fail(&ss->report, longer ? SELSNAP_ELIMIT : SELSNAP_EINVAL,
+                        "a name has 1 to %d bytes of UTF-8 without control characters", SELSNAP_NAME_MAX);
+    }
+    pthread_mutex_lock(&ss->admin);
+    int rc = rename_locked(ss, id, name);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+static int change_holds_locked(struct selsnap *ss, uint64_t id, int by) {
+    struct ssn_snap *snap = NULL;
+    int rc = find_live(ss, id, &snap);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    if (by < 0 && snap->record.holds == 0) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL, "snapshot %" PRIu64 " has no hold to release", id);
+    }
+    if (by > 0 && snap->record.holds == UINT32_MAX) {
+        return ssn_fail(&ss->report, SELSNAP_ELIMIT, "snapshot %" PRIu64 " has as many holds as there can be", id);
+    }
+    struct ssn_snap changed = *snap;
+    changed.record.holds += (uint32_t)by;
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_snapshot_put_record(&txn, &changed);
+    rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    if (rc == SELSNAP_OK) {
+        ssn_catalogue_write_lock(&ss->catalogue);
+        snap->record.holds = changed.record.holds;
+        ssn_catalogue_unlock(&ss->catalogue);
+    }
+    return rc;
+}
+
+int ssn_snapshot_change_holds(struct selsnap *ss, uint64_t id, int by) {
+    pthread_mutex_lock(&ss->admin);
+    int rc = change_holds_locked(ss, id, by);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}

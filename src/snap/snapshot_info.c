@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling about snapshots (snapshot.h). */
+#include "snapshot.h"
+
+#include "designation.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* admin is held. */
+static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_snapshot_info *info) {
+    ssn_catalogue_read_lock(&ss->catalogue);
+    info->open_views = snap->views;
+    info->restoring = snap->restores > 0;
+    info->changed = snap->record.overlay != 0;
+    ssn_catalogue_unlock(&ss->catalogue);
+    info->policy = snap->record.policy;
+    info->id = snap->id;
+    info->point = snap->record.point;
+    info->time_ns = snap->record.time_ns;
+    info->designation_id = snap->group->id;
+    info->block_count = snap->group->blocks;
+    info->range_count = snap->group->ranges;
+    info->holds = snap->record.holds;
+    struct ssn_item item;
+    struct ssn_key key = ssn_key_make(SSN_ITEM_LABEL, snap->id, 0);
+    int rc = ssn_store_get(ss->store, &key, &item);
+    if (rc == SELSNAP_OK && item.len <= SELSNAP_NAME_MAX) {
+        memcpy(info->name, item.value, item.len);
+    } else if (rc == SELSNAP_OK || rc == SELSNAP_ENOENT) {
+        rc = ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", snap->id);
+    }
+    return rc == SELSNAP_OK ? ssn_designation_name(ss, snap->group->id, info->designation) : rc;
+}
+
+int ssn_snapshot_info(struct selsnap *ss, uint64_t id, selsnap_snapshot_info *ret_info) {
+    pthread_mutex_lock(&ss->admin);
+    const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
+    int rc = snap != NULL && snap->state == SSN_SNAP_LIVE
+                 ? fill_info(ss, snap, ret_info)
+                 : ssn_fail(&ss->report, SELSNAP_ENOENT, "no snapshot has id %" PRIu64, id);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+int ssn_snapshot_find(struct selsnap *ss, const char *name, selsnap_snapshot_info *ret_info) {
+    uint64_t id;
+    pthread_mutex_lock(&ss->admin);
+    int rc = ssn_snapshot_id_of(ss, name, &id);
+    if (rc == SELSNAP_OK) {
+        rc = fill_info(ss, ssn_catalogue_find(&ss->catalogue, id), ret_info);
+    }
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+int ssn_snapshot_next(struct selsnap *ss, uint64_t after_id, selsnap_snapshot_info *ret_info) {
+    pthread_mutex_lock(&ss->admin);
+    const struct ssn_snap *snap = ssn_catalogue_next(&ss->catalogue, after_id);
+    while (snap != NULL && snap->state != SSN_SNAP_LIVE) {
+        snap = ssn_catalogue_next(&ss->catalogue, snap->id);
+    }
+    int rc = snap != NULL ? fill_info(ss, snap, ret_info) : SELSNAP_ENOENT;
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+/* admin is held. Properties stand in the order they were given in: the least key above after_key is looked for. */
+static int next_property(struct selsnap *ss, uint64_t id, const char *after_key, char *ret_key, char *ret_value) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, id, 0);
+    struct ssn_item item;
+    bool found = false;
+    int rc;
+    while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
+           item.key.major == id) {
+        size_t key_len = item.len == 0 ? 0 : item.value[0];
+        if (key_len == 0 || (size_t)1 + key_len > item.len ||
+            item.len - 1 - key_len > (size_t)SELSNAP_PROPERTY_VALUE_MAX) {
+            return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "a property of snapshot %" PRIu64 " is damaged", id);
+        }
+        char name[SELSNAP_PROPERTY_KEY_MAX + 1] = {0};
+        memcpy(name, item.value + 1, key_len);
+        if (strcmp(name, after_key) > 0 && (!found || strcmp(name, ret_key) < 0)) {
+            found = true;
+            memcpy(ret_key, name, sizeof name);
+            memcpy(ret_value, item.value + 1 + key_len, item.len - 1 - key_len);
+            ret_value[item.len - 1 - key_len] = '\0';
+        }
+        key = item.key;
+        (void)ssn_key_after(&key);
+    }
+    if (rc != SELSNAP_OK && rc != SELSNAP_ENOENT) {
+        return rc;
+    }
+    return found ? SELSNAP_OK : SELSNAP_ENOENT;
+}
+
+int ssn_snapshot_next_property(struct selsnap *ss, uint64_t id, const char *after_key, char *ret_key, char *ret_value) {
+    pthread_mutex_lock(&ss->admin);
+    const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
+    int rc = snap == NULL || snap->state != SSN_SNAP_LIVE
+                 ? ssn_fail(&ss->report, SELSNAP_ENOENT, "no snapshot has id %" PRIu64, id)
+                 : next_property(ss, id, after_key, ret_key, ret_value);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
