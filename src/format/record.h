@@ -11,7 +11,7 @@
 #include <selsnap/selsnap.h>
 
 enum {
-    SSN_RUN_BLOCKS = 256,   /* blocks of a run */
+    SSN_RUN_BLOCKS = 256,     /* blocks of a run */
     SSN_EXTENT_LEVEL_MAX = 7, /* an entry covers at most 2^7 blocks */
     SSN_EXTENT_BLOCKS_MAX = 1 << SSN_EXTENT_LEVEL_MAX,
     SSN_RANGES_PER_ITEM = 64,
@@ -122,7 +122,8 @@ struct ssn_state_record {
 uint16_t ssn_state_record_encode(uint8_t *p, const struct ssn_state_record *record);
 bool ssn_state_record_decode(const uint8_t *p, uint16_t len, struct ssn_state_record *ret_record);
 
-/* A ranges item: pairs of first block and count. Valid: 1 to 64 pairs, none empty, rising, not touching, no overflow. */
+/* A ranges item: pairs of first block and count. Valid: 1 to 64 pairs, none empty, rising, not touching, no overflow.
+ */
 bool ssn_ranges_valid(uint64_t minor, const uint8_t *p, uint16_t len);
 static inline unsigned ssn_ranges_count(uint16_t len) {
     return len / 16u;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pool of equal, page-aligned buffers, so that copying blocks allocates nothing and memory stays bounded: whoever asks
- * while all are out waits. A thread holds at most one. `lock` guards all.
+ * A pool of equal, page-aligned buffers, so that copying blocks allocates nothing and memory stays bounded: whoever
+ * asks while all are out waits. A thread holds at most one. `lock` guards all.
  */
 #ifndef SSN_BUFFERS_H
 #define SSN_BUFFERS_H
@@ -18,7 +18,7 @@ struct ssn_buffers {
     unsigned limit;
     pthread_mutex_t lock;
     pthread_cond_t returned;
-    void *memory[SSN_BUFFERS_MAX]; /* lock: what was allocated, to free */
+    void *memory[SSN_BUFFERS_MAX];  /* lock: what was allocated, to free */
     uint8_t *idle[SSN_BUFFERS_MAX]; /* lock */
     unsigned made;                  /* lock */
     unsigned idle_count;            /* lock */

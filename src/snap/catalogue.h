@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lives: designations, the snapshots grouped by them, and unfinished restores, in memory. The store's items are the
- * truth; these lists follow them. Whatever adds to what must be preserved enters the lists before its record is durable;
- * whatever lessens it leaves them only afterwards.
+ * What lives: designations, the snapshots grouped by them, and unfinished restores, in memory. The store's items are
+ * the truth; these lists follow them. Whatever adds to what must be preserved enters the lists before its record is
+ * durable; whatever lessens it leaves them only afterwards.
  *
- * `lock` guards everything here but what a member's own comment says. Writers of the lists also hold the context's admin lock,
- * so whoever holds admin may read them without the catalogue's lock. Nothing is waited for while it is held.
+ * `lock` guards everything here but what a member's own comment says. Writers of the lists also hold the context's
+ * admin lock, so whoever holds admin may read them without the catalogue's lock. Nothing is waited for while it is
+ * held.
  *
  *   snapshot states:   CREATING -> LIVE -> DELETING -> (gone)
- *                      CREATING -> DOOMED (its record's fate is unknown: invisible, counts as live, deleted when the store answers)
- *   LIVE is what callers see; every state counts for preserving and reclaim.
+ *                      CREATING -> DOOMED (its record's fate is unknown: invisible, counts as live, deleted when the
+ * store answers) LIVE is what callers see; every state counts for preserving and reclaim.
  */
 #ifndef SSN_CATALOGUE_H
 #define SSN_CATALOGUE_H
@@ -30,12 +31,12 @@ enum ssn_snap_state { SSN_SNAP_CREATING, SSN_SNAP_LIVE, SSN_SNAP_DELETING, SSN_S
 struct ssn_group;
 
 struct ssn_snap {
-    uint64_t id; /* 0: a restore's hidden mark */
+    uint64_t id;                       /* 0: a restore's hidden mark */
     struct ssn_snapshot_record record; /* overlay, holds: admin and lock; the rest never changes */
     struct ssn_group *group;
     enum ssn_snap_state state;
-    uint32_t views;             /* open views */
-    uint32_t restores;          /* restores that read from it */
+    uint32_t views;              /* open views */
+    uint32_t restores;           /* restores that read from it */
     struct ssn_overlay *overlay; /* what views of it share in memory; NULL: no such view is open */
 };
 
@@ -46,7 +47,7 @@ struct ssn_group {
     uint64_t ranges;
     bool whole; /* every block of the origin: no lookup needed */
     bool named;
-    uint8_t state;           /* enum ssn_designation_state */
+    uint8_t state;             /* enum ssn_designation_state */
     struct ssn_snap **members; /* by point, rising; clones may share one */
     size_t member_count;
     size_t member_capacity;
@@ -118,8 +119,9 @@ struct ssn_group_view {
 };
 
 /*
- * The group with the greatest newest point below `below`. false: no more. To visit all: begin with UINT64_MAX, go on with
- * ret_view->newest. A group that gets a newer snapshot meanwhile may be left out; the caller finds the need version changed.
+ * The group with the greatest newest point below `below`. false: no more. To visit all: begin with UINT64_MAX, go on
+ * with ret_view->newest. A group that gets a newer snapshot meanwhile may be left out; the caller finds the need
+ * version changed.
  */
 bool ssn_catalogue_next_newest(struct ssn_catalogue *catalogue, uint64_t below, uint64_t cap,
                                struct ssn_group_view *ret_view);

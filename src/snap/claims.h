@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claims on runs of blocks: whoever preserves or copies back has claimed the blocks, so that a second one waits and then
- * finds it done. A claim is one run, taken at once: nobody holds one and waits for another. `lock` guards all.
+ * Claims on runs of blocks: whoever preserves or copies back has claimed the blocks, so that a second one waits and
+ * then finds it done. A claim is one run, taken at once: nobody holds one and waits for another. `lock` guards all.
  */
 #ifndef SSN_CLAIMS_H
 #define SSN_CLAIMS_H

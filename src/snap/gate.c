@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See gate.h. A writer raises its shard's count and then looks at `closed`; a closer raises `closed` and then looks at the
- * counts. Both are sequentially consistent, so one of them sees the other.
+ * See gate.h. A writer raises its shard's count and then looks at `closed`; a closer raises `closed` and then looks at
+ * the counts. Both are sequentially consistent, so one of them sees the other.
  */
 #include "gate.h"
 

@@ -90,7 +90,8 @@ static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsign
     }
     if (!*ret_in_origin) {
         ssn_log(&ss->report, SELSNAP_LOG_WARNING,
-                "recovery: the preserved copy of block %" PRIu64 " is damaged, and the origin has other content", block);
+                "recovery: the preserved copy of block %" PRIu64 " is damaged, and the origin has other content",
+                block);
         return SELSNAP_OK;
     }
     ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from the origin", block);

@@ -8,7 +8,8 @@
  *   RETEST    inside the gate: the version is the same  -> clear the bits, WRITE;  else leave the gate -> PREPARE
  *   WRITE     the origin, inside the gate; leave; release
  *
- * The claim keeps what was decided true as long as the need version stays; the version changes only while the gate is closed.
+ * The claim keeps what was decided true as long as the need version stays; the version changes only while the gate is
+ * closed.
  */
 #include "livedev.h"
 
@@ -208,9 +209,8 @@ static int change_range(struct selsnap *ss, const struct change *change, uint64_
         first = ssn_block_of(ss, offset);
         uint64_t stop = ssn_min_u64(end, ssn_offset_of(ss, chunk_end(ss, first)));
         uint64_t count = ssn_block_of(ss, stop - 1) - first + 1;
-        int rc = enter_clean(ss, first, count, &shard)
-                     ? apply_clean(ss, change, offset, stop - offset, shard)
-                     : change_chunk(ss, change, first, count, offset, stop - offset);
+        int rc = enter_clean(ss, first, count, &shard) ? apply_clean(ss, change, offset, stop - offset, shard)
+                                                       : change_chunk(ss, change, first, count, offset, stop - offset);
         if (rc != SELSNAP_OK) {
             return rc;
         }

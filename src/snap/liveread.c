@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading the live device (livedev.h). Without a running restore that is the origin; with one, a block that the restore
- * still has to copy reads from its source. A block found still to be copied can be read from the source even if a writer
- * copies it meanwhile: the write then overlaps the read in time.
+ * still has to copy reads from its source. A block found still to be copied can be read from the source even if a
+ * writer copies it meanwhile: the write then overlaps the read in time.
  */
 #include "livedev.h"
 
@@ -15,8 +15,8 @@
 static int read_from_source(struct selsnap *ss, uint64_t block, uint64_t point, uint64_t source_point, uint8_t *buf,
                             uint64_t skip, uint64_t len) {
     struct ssn_source source;
-    int rc = ssn_resolve_at(ss, block / SSN_RUN_BLOCKS, (unsigned)(block % SSN_RUN_BLOCKS), 1, source_point, point,
-                            &source);
+    int rc =
+        ssn_resolve_at(ss, block / SSN_RUN_BLOCKS, (unsigned)(block % SSN_RUN_BLOCKS), 1, source_point, point, &source);
     if (rc != SELSNAP_OK) {
         return rc;
     }

@@ -61,7 +61,8 @@ static bool any_summary(struct ssn_need_page *page, uint64_t first, uint64_t end
     return false;
 }
 
-/* Whether the page's slot shows no bit in [first, end). Every load is an acquire, so the tag's second look comes last. */
+/* Whether the page's slot shows no bit in [first, end). Every load is an acquire, so the tag's second look comes last.
+ */
 static bool slot_clear(struct ssn_need *need, uint64_t page_index, uint32_t slot_index, uint64_t first, uint64_t end) {
     struct ssn_need_slot *slot = need->slots[slot_index];
     uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
@@ -160,7 +161,8 @@ static void slot_fill(struct ssn_need *need, uint64_t page_index, const uint64_t
 /* ---- bringing up to date ---- */
 
 /* ORs into `bits` what a designation covers of a page. */
-static int add_designation(struct selsnap *ss, const struct ssn_group_view *group, uint64_t page_index, uint64_t *bits) {
+static int add_designation(struct selsnap *ss, const struct ssn_group_view *group, uint64_t page_index,
+                           uint64_t *bits) {
     uint64_t base = page_index * SSN_NEED_PAGE_BLOCKS;
     uint64_t end = ssn_min_u64(base + SSN_NEED_PAGE_BLOCKS, ss->block_count);
     uint64_t from = base;

@@ -3,9 +3,9 @@
  * Need bits: a cache of which blocks may need preserving. 0 means surely not, 1 means look closer.
  *
  * A page covers 32768 blocks. Its summary, one bit for each 128 blocks, is always resident; its bits live in a slot, of
- * which there are as many as memory allows: a page without a slot is known by its summary alone. A page is current up to the
- * epoch in `version`; the context's `version` is the newest epoch that added to what must be preserved. It changes only while
- * the gate is closed, so a writer inside the gate that finds a page current can trust its zeros.
+ * which there are as many as memory allows: a page without a slot is known by its summary alone. A page is current up
+ * to the epoch in `version`; the context's `version` is the newest epoch that added to what must be preserved. It
+ * changes only while the gate is closed, so a writer inside the gate that finds a page current can trust its zeros.
  *
  * Readers take no lock: the slot's tag is read before and after the bits. `lock` guards slots changing hands, and every
  * write of bits, summaries and page versions.

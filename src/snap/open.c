@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See open.h. Opening, in order: the store's facts against the devices; superblock and journal into memory; the last batch's
- * data; a new incarnation; the lists. Memory is shared out by fixed parts of the limit: a quarter each for tree pages and
- * for changes not yet folded, an eighth each for need bits and for buffers; the rest is for lists and transactions.
+ * See open.h. Opening, in order: the store's facts against the devices; superblock and journal into memory; the last
+ * batch's data; a new incarnation; the lists. Memory is shared out by fixed parts of the limit: a quarter each for tree
+ * pages and for changes not yet folded, an eighth each for need bits and for buffers; the rest is for lists and
+ * transactions.
  */
 #include "open.h"
 
@@ -44,8 +45,9 @@ static int check_format(struct ssn_report *report, selsnap_device *store, selsna
         return ssn_fail(report, SELSNAP_ELIMIT, "an origin hint has at most %d bytes", SELSNAP_ORIGIN_HINT_MAX);
     }
     if ((options->flags & SELSNAP_FORMAT_ALLOW_OVERLAP) == 0 && ssn_device_overlap(store, origin)) {
-        return ssn_fail(report, SELSNAP_EOVERLAP, "store and origin are the same storage: preserving would overwrite "
-                                                  "what it protects");
+        return ssn_fail(report, SELSNAP_EOVERLAP,
+                        "store and origin are the same storage: preserving would overwrite "
+                        "what it protects");
     }
     return SELSNAP_OK;
 }
@@ -100,9 +102,9 @@ static int lock_devices(struct selsnap *ss) {
         rc = ssn_device_lock(ss->origin, !ss->read_only);
         ss->origin_locked = rc == SELSNAP_OK;
     }
-    return rc == SELSNAP_OK ? rc
-                            : ssn_fail(&ss->report, rc, "the %s is in use by another opener",
-                                       ss->store_locked ? "origin" : "store");
+    return rc == SELSNAP_OK
+               ? rc
+               : ssn_fail(&ss->report, rc, "the %s is in use by another opener", ss->store_locked ? "origin" : "store");
 }
 
 static void unlock_devices(struct selsnap *ss) {
@@ -118,8 +120,7 @@ static int check_devices(struct selsnap *ss, uint32_t flags) {
     if ((flags & SELSNAP_OPEN_ALLOW_OVERLAP) == 0 && ssn_device_overlap(ss->store_device, ss->origin)) {
         return ssn_fail(&ss->report, SELSNAP_EOVERLAP, "store and origin are the same storage");
     }
-    bool writable =
-        ((ss->store_device->info.flags | ss->origin->info.flags) & (uint32_t)SELSNAP_DEVICE_READ_ONLY) == 0;
+    bool writable = ((ss->store_device->info.flags | ss->origin->info.flags) & (uint32_t)SELSNAP_DEVICE_READ_ONLY) == 0;
     if (!ss->read_only && !writable) {
         return ssn_fail(&ss->report, SELSNAP_EREADONLY, "the store or the origin cannot be written; open read-only");
     }
@@ -131,8 +132,9 @@ static int check_origin(struct selsnap *ss, const struct ssn_store_facts *facts,
     uint8_t identity[SELSNAP_IDENTITY_SIZE];
     uint64_t mark;
     if (ssn_device_size(ss->origin) != facts->origin_bytes) {
-        return ssn_fail(&ss->report, SELSNAP_EORIGIN, "the origin has %" PRIu64 " bytes; the store was made for one of "
-                                                      "%" PRIu64,
+        return ssn_fail(&ss->report, SELSNAP_EORIGIN,
+                        "the origin has %" PRIu64 " bytes; the store was made for one of "
+                        "%" PRIu64,
                         ssn_device_size(ss->origin), facts->origin_bytes);
     }
     bool differs = facts->identity_known && ssn_device_identity(ss->origin, identity) &&
@@ -146,8 +148,9 @@ static int check_origin(struct selsnap *ss, const struct ssn_store_facts *facts,
         return SELSNAP_OK;
     }
     if (facts->abandoned) {
-        return ssn_fail(&ss->report, SELSNAP_ECHANGED, "the store was abandoned: the origin was written without "
-                                                       "preserving; say that it has changed to go on");
+        return ssn_fail(&ss->report, SELSNAP_ECHANGED,
+                        "the store was abandoned: the origin was written without "
+                        "preserving; say that it has changed to go on");
     }
     bool marked = facts->was_clean && facts->mark_known && !differs && ssn_device_change_mark(ss->origin, &mark);
     if (marked && mark != facts->change_mark) {
@@ -226,7 +229,7 @@ static void fini_parts(struct selsnap *ss, unsigned parts) {
 static int open_store(struct selsnap *ss) {
     struct ssn_replayed replayed = {&ss->mem, 1, 1, NULL, 0, 0};
     struct ssn_store_params params = {
-        ss->store_device,     &ss->mem, &ss->report, ss->read_only, ss->mem.limit / 4, ssn_replayed_note, &replayed,
+        ss->store_device, &ss->mem, &ss->report, ss->read_only, ss->mem.limit / 4, ssn_replayed_note, &replayed,
     };
     int rc = ssn_store_open(&params, &ss->store);
     if (rc == SELSNAP_OK) {

@@ -6,8 +6,9 @@
 #include "context.h"
 
 /*
- * Preserves what the live snapshots with points below `cap` (UINT64_MAX: all) need of the given blocks of a run, durably,
- * before it returns. The caller has claimed them, is outside the gate, and they lie in one chunk. want NULL: all of them.
+ * Preserves what the live snapshots with points below `cap` (UINT64_MAX: all) need of the given blocks of a run,
+ * durably, before it returns. The caller has claimed them, is outside the gate, and they lie in one chunk. want NULL:
+ * all of them.
  *
  * SELSNAP_ENOSPACE  No room, and a snapshot's policy says fail: the blocks must not be overwritten.
  * SELSNAP_ESTORE    The same, for a failing store.

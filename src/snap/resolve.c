@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See resolve.h. Entries of a run stand next to each other in the index, by level, then index, then epoch. Each seek tells
- * the next entry there is, so levels and extents without entries cost nothing.
+ * See resolve.h. Entries of a run stand next to each other in the index, by level, then index, then epoch. Each seek
+ * tells the next entry there is, so levels and extents without entries cost nothing.
  */
 #include "resolve.h"
 
@@ -44,8 +44,8 @@ static int scan_seek(struct selsnap *ss, struct extent_scan *scan, uint64_t from
     uint64_t wanted = ssn_entry_major(scan->run, scan->level, scan->index);
     struct ssn_key key = ssn_key_make(SSN_ITEM_ENTRY, wanted, from);
     int rc = ssn_store_seek(ss->store, &key, ret_item);
-    bool in_run = rc == SELSNAP_OK && ret_item->key.type == SSN_ITEM_ENTRY &&
-                  ssn_entry_run(ret_item->key.major) == scan->run;
+    bool in_run =
+        rc == SELSNAP_OK && ret_item->key.type == SSN_ITEM_ENTRY && ssn_entry_run(ret_item->key.major) == scan->run;
     if (rc != SELSNAP_OK && rc != SELSNAP_ENOENT) {
         return rc;
     }
@@ -198,9 +198,8 @@ static int read_one_kind(struct selsnap *ss, uint64_t block, unsigned i, unsigne
         break;
     case SSN_ENTRY_LOST_SPACE:
     case SSN_ENTRY_LOST_READ:
-        return ssn_fail(&ss->report, SELSNAP_ELOST,
-                        "block %" PRIu64 " (byte %" PRIu64 ") of the snapshot is lost: %s", block + i,
-                        ssn_offset_of(ss, block + i),
+        return ssn_fail(&ss->report, SELSNAP_ELOST, "block %" PRIu64 " (byte %" PRIu64 ") of the snapshot is lost: %s",
+                        block + i, ssn_offset_of(ss, block + i),
                         sources[i].kind == SSN_ENTRY_LOST_SPACE ? "there was no room to preserve it"
                                                                 : "the origin could not be read when it changed");
     default:

@@ -229,8 +229,8 @@ int ssn_restore_load(struct selsnap *ss, uint64_t job_id, const struct ssn_job_r
             ssn_free(&ss->mem, job->hidden);
             ssn_job_free(ss, job);
         }
-        return ssn_fail(&ss->report, rc, "restore %" PRIu64 " cannot be taken up again: %s", job_id,
-                        selsnap_strerror(rc));
+        return ssn_fail(&ss->report, rc,
+                        "restore %" PRIu64 " cannot be taken up again: its progress cannot be read (%d)", job_id, rc);
     }
     job->id = job_id;
     job->record = *record;
@@ -325,12 +325,13 @@ int ssn_restore_settle(struct selsnap *ss) {
 
 /* ---- advancing ---- */
 
-/* The next part of a run to look at, from the cursor on; parts without any entry are passed. false: the job is through. */
-static int next_part(struct selsnap *ss, struct ssn_job *job, uint64_t cursor, uint64_t *ret_first, uint64_t *ret_count) {
+/* The next part of a run to look at, from the cursor on; parts without any entry are passed. false: the job is through.
+ */
+static int next_part(struct selsnap *ss, struct ssn_job *job, uint64_t cursor, uint64_t *ret_first,
+                     uint64_t *ret_count) {
     for (;;) {
         struct ssn_item item;
-        struct ssn_key key =
-            ssn_key_make(SSN_ITEM_ENTRY, ssn_entry_major(cursor / SSN_RUN_BLOCKS, 0, 0), 0);
+        struct ssn_key key = ssn_key_make(SSN_ITEM_ENTRY, ssn_entry_major(cursor / SSN_RUN_BLOCKS, 0, 0), 0);
         int rc = ssn_store_seek(ss->store, &key, &item);
         if (rc == SELSNAP_OK && item.key.type != SSN_ITEM_ENTRY) {
             rc = SELSNAP_ENOENT;

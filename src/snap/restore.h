@@ -3,13 +3,12 @@
  * Restores. A job has a point of its own, acts as a hidden mark of its blocks at that point, and holds its source.
  *
  *   STARTING: its point is taken, its record is not durable: writers of its blocks wait, everybody reads the device
- *   UNSURE:   the commit of its record failed, so its fate is unknown: writes to blocks it would restore fail, until the store
- *             answers and its record is deleted again
- *   RUNNING:  a block it has to copy reads from the source until copied, for the origin and for snapshots younger than it
- *   ENDING:   all is copied; its end is being recorded
+ *   UNSURE:   the commit of its record failed, so its fate is unknown: writes to blocks it would restore fail, until
+ * the store answers and its record is deleted again RUNNING:  a block it has to copy reads from the source until
+ * copied, for the origin and for snapshots younger than it ENDING:   all is copied; its end is being recorded
  *
- * Blocks to copy: those of its designation with an entry in [source point, job point), not lost, not done. A block is done
- * in memory when it is copied, durably only after a later flush of the origin.
+ * Blocks to copy: those of its designation with an entry in [source point, job point), not lost, not done. A block is
+ * done in memory when it is copied, durably only after a later flush of the origin.
  */
 #ifndef SSN_RESTORE_H
 #define SSN_RESTORE_H
@@ -28,17 +27,17 @@ struct ssn_job {
     struct ssn_group *group;
     _Atomic int state; /* enum ssn_job_state */
     pthread_mutex_t record_lock;
-    bool ended;                /* record_lock: its item is deleted; nothing of it may be recorded any more */
+    bool ended; /* record_lock: its item is deleted; nothing of it may be recorded any more */
     pthread_mutex_t lock;
-    uint64_t cursor;           /* lock: every block below it is done */
-    struct ssn_map *done;      /* lock: key minor = run, value = 32 bytes of bits: done above the cursor */
+    uint64_t cursor;            /* lock: every block below it is done */
+    struct ssn_map *done;       /* lock: key minor = run, value = 32 bytes of bits: done above the cursor */
     struct ssn_map *unrecorded; /* lock: runs with bits not yet durable */
-    bool all_unrecorded;       /* lock: nothing is known of what is durable; every run counts */
-    uint64_t restored;         /* lock */
-    uint64_t since_record;     /* lock: bytes copied since progress was recorded */
-    bool stepping;             /* lock: a thread advances it */
-    bool paused;               /* lock */
-    _Atomic uint32_t users;    /* the list, and threads that hold the pointer: the last one frees it */
+    bool all_unrecorded;        /* lock: nothing is known of what is durable; every run counts */
+    uint64_t restored;          /* lock */
+    uint64_t since_record;      /* lock: bytes copied since progress was recorded */
+    bool stepping;              /* lock: a thread advances it */
+    bool paused;                /* lock */
+    _Atomic uint32_t users;     /* the list, and threads that hold the pointer: the last one frees it */
 };
 
 /*
@@ -49,8 +48,8 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
                           struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points);
 
 /*
- * Whether a restore of some of the blocks is starting: the writer must let go of its claim, and wait. Look after taking the
- * need version: a restore that starts later changes it. SELSNAP_ESTORE: one that covers them is unsure.
+ * Whether a restore of some of the blocks is starting: the writer must let go of its claim, and wait. Look after taking
+ * the need version: a restore that starts later changes it. SELSNAP_ESTORE: one that covers them is unsure.
  */
 int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t count, bool *ret_starting);
 /* For a writer outside the gate, without a claim: until no restore is starting. */

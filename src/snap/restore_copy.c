@@ -78,7 +78,8 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
     return rc;
 }
 
-/* Marks a block done in memory. It enters `unrecorded` first: done without being recorded would lose what is written next. */
+/* Marks a block done in memory. It enters `unrecorded` first: done without being recorded would lose what is written
+ * next. */
 static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, const struct ssn_runbits *bits) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, run);
     uint8_t value[SSN_RESTORED_BYTES] = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A restore's durable progress (restore.h). What was copied is noted first, then the origin is flushed, then the note is
- * committed: a record never claims what a power cut could take back. record_lock of every job is held meanwhile, so that
- * two flushes do not cross.
+ * A restore's durable progress (restore.h). What was copied is noted first, then the origin is flushed, then the note
+ * is committed: a record never claims what a power cut could take back. record_lock of every job is held meanwhile, so
+ * that two flushes do not cross.
  */
 #include "restore.h"
 

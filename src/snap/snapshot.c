@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See snapshot.h. Everything here holds admin. A snapshot is made in this order: its point at the closed gate (from then on
- * it counts for writers), a flush of the origin, its record. What cannot be decided because the store failed stays
- * DOOMED: it counts for writers, nobody sees it, and it is deleted when the store answers again.
+ * See snapshot.h. Everything here holds admin. A snapshot is made in this order: its point at the closed gate (from
+ * then on it counts for writers), a flush of the origin, its record. What cannot be decided because the store failed
+ * stays DOOMED: it counts for writers, nobody sees it, and it is deleted when the store answers again.
  */
 #include "snapshot.h"
 
@@ -135,9 +135,8 @@ static int check_options(struct selsnap *ss, const selsnap_snapshot_options *opt
 static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *options, struct ssn_group **ret_group) {
     if (options->designation != NULL) {
         int rc = ssn_designation_find(ss, options->designation, ret_group);
-        return rc == SELSNAP_ENOENT
-                   ? ssn_fail(&ss->report, rc, "there is no designation \"%s\"", options->designation)
-                   : rc;
+        return rc == SELSNAP_ENOENT ? ssn_fail(&ss->report, rc, "there is no designation \"%s\"", options->designation)
+                                    : rc;
     }
     if (options->subset != NULL) {
         const selsnap_subset *subset = options->subset;

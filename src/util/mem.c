@@ -23,8 +23,8 @@ static bool charge(struct ssn_mem *mem, uint64_t len) {
         return false;
     }
     uint64_t peak = atomic_load_explicit(&mem->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak_explicit(&mem->peak, &peak, now, memory_order_relaxed,
-                                                                memory_order_relaxed)) {
+    while (now > peak &&
+           !atomic_compare_exchange_weak_explicit(&mem->peak, &peak, now, memory_order_relaxed, memory_order_relaxed)) {
     }
     return true;
 }
@@ -47,8 +47,8 @@ void *ssn_alloc(struct ssn_mem *mem, size_t len) {
     if (!charge(mem, full)) {
         return NULL;
     }
-    uint8_t *raw = mem->allocator.alloc != NULL ? mem->allocator.alloc(mem->allocator.user, (size_t)full)
-                                                : malloc((size_t)full);
+    uint8_t *raw =
+        mem->allocator.alloc != NULL ? mem->allocator.alloc(mem->allocator.user, (size_t)full) : malloc((size_t)full);
     if (raw == NULL) {
         discharge(mem, full);
         return NULL;

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 struct ssn_mem {
-    selsnap_allocator allocator;  /* all NULL: the C library's */
-    uint64_t limit;               /* bytes; 0: none */
-    _Atomic uint64_t current;     /* bytes, prefixes included */
-    _Atomic uint64_t peak;        /* the most that current ever was */
+    selsnap_allocator allocator; /* all NULL: the C library's */
+    uint64_t limit;              /* bytes; 0: none */
+    _Atomic uint64_t current;    /* bytes, prefixes included */
+    _Atomic uint64_t peak;       /* the most that current ever was */
 };
 
 void ssn_mem_init(struct ssn_mem *mem, const selsnap_allocator *allocator, uint64_t limit);
