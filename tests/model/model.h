@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A naive model of the library beside the real one: arrays for the live device and for each snapshot. Random operations
+ * from a seed are done on both, and what is read is compared.
+ *
+ * Power cuts: for each 512-byte sector of the live device, and each block of a snapshot's overlay, the model keeps the
+ * *versions* it had since the last acknowledged flush, the present one last; none are kept when only the present one is
+ * possible. An operation that met the cut is *pending*: it may have happened or not. After the next open the model
+ * demands that what it finds is possible, and takes it over.
+ */
+#ifndef SSN_MODEL_H
+#define SSN_MODEL_H
+
+#include "heap.h"
+#include "pattern.h"
+#include "prng.h"
+#include "testdev.h"
+
+#include <selsnap/selsnap.h>
+
+enum { MODEL_SNAPSHOTS = 10, MODEL_VIEWS = 4, MODEL_NAMES = 4, MODEL_JOBS = 4, MODEL_TEXT = 64 };
+
+struct config {
+    const char *name;
+    uint64_t origin_bytes;
+    uint64_t store_bytes; /* raised until format accepts it */
+    uint64_t journal_bytes;
+    uint32_t block_bytes;
+    uint32_t logical;
+    unsigned snapshots; /* at most so many at a time */
+    bool tight;         /* the store may be full: writes may fail, blocks may be given up */
+};
+
+struct versions {
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t *hashes;
+};
+
+enum { CHANGED_NO = 0, CHANGED_YES = 1, CHANGED_PERHAPS = 2 };
+
+struct m_snapshot {
+    bool live;
+    uint64_t id;
+    char name[MODEL_TEXT];
+    uint32_t policy;
+    uint32_t holds;
+    uint64_t block_count;
+    uint8_t *in;               /* per block: designated */
+    uint8_t *changed;          /* per block: CHANGED_*, on the live device since the point */
+    uint8_t *lost;             /* per block: its content as taken is known to be lost */
+    uint8_t *over;             /* per block: CHANGED_*, in the snapshot itself */
+    uint8_t *frozen;           /* content as taken */
+    uint8_t *now;              /* content as changed */
+    struct versions *versions; /* per block, of now */
+};
+
+struct m_view {
+    selsnap_view *view; /* NULL: a free slot */
+    unsigned snapshot;  /* slot */
+    uint32_t flags;
+    uint32_t undesignated;
+};
+
+struct m_name {
+    bool live;
+    uint8_t *in;
+};
+
+struct m_job {
+    bool live;
+    uint64_t id;
+    unsigned snapshot; /* slot */
+    uint8_t *in;
+};
+
+enum pending {
+    PENDING_NONE,
+    PENDING_CREATE,
+    PENDING_DELETE,
+    PENDING_RENAME,
+    PENDING_HOLDS,
+    PENDING_RESET,
+    PENDING_SAVE,
+    PENDING_UNNAME,
+    PENDING_RESTORE,
+};
+
+struct model {
+    const struct config *config;
+    const char *program;
+    uint64_t seed;
+    uint64_t steps;
+    bool cuts; /* power cuts: the wire tracks */
+    bool trace;
+    bool in_cmocka;
+
+    struct prng prng;
+    struct wire wire;
+    struct heap heap;
+    struct testdev *origin;
+    struct testdev *store;
+    selsnap *ss;
+
+    uint64_t size;
+    uint64_t blocks;
+    uint64_t sectors;
+    uint32_t block_bytes;
+    uint64_t sequence; /* of operations */
+    char doing[160];   /* the operation in progress, in words */
+
+    uint8_t *live;
+    struct versions *live_versions; /* per sector */
+    uint8_t *scratch;               /* size bytes */
+    struct m_snapshot snapshots[MODEL_SNAPSHOTS];
+    struct m_view views[MODEL_VIEWS];
+    struct m_name names[MODEL_NAMES];
+    struct m_job jobs[MODEL_JOBS];
+
+    enum pending pending;
+    unsigned pending_slot;
+    char pending_name[MODEL_TEXT];
+    uint32_t pending_holds;
+    uint8_t *pending_in; /* per block */
+
+    uint64_t images; /* power cuts taken */
+};
+
+/* model.c */
+void model_open(struct model *m, const struct config *config, const char *program, uint64_t seed, uint64_t steps,
+                bool cuts);
+void model_close(struct model *m);
+/* Tells what is wrong and how to replay it, and does not return. */
+_Noreturn void model_fail(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void model_doing(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* True: the call succeeded. False: it failed as the power is cut, or with an allowed code (0 for none). Otherwise
+ * fails. */
+bool model_result(struct model *m, int code, int allowed);
+int model_open_context(struct model *m);
+size_t model_block_len(const struct model *m, uint64_t block);
+/* A random range, on logical blocks of the origin when live, not empty. */
+void model_random_range(struct model *m, bool live, uint64_t *ret_offset, size_t *ret_len);
+/* Fills a buffer with one of several kinds of content. */
+void model_random_content(struct model *m, uint8_t *buf, size_t len, uint64_t offset);
+void versions_add(struct versions *versions, uint64_t before, uint64_t after);
+bool versions_have(const struct versions *versions, uint64_t hash);
+/* A random slot with a live snapshot, or MODEL_SNAPSHOTS. */
+unsigned model_pick_snapshot(struct model *m);
+unsigned model_count_snapshots(const struct model *m);
+
+/* model_live.c: the live device */
+void model_write(struct model *m);
+void model_zeroes(struct model *m);
+void model_discard(struct model *m);
+void model_flush(struct model *m);
+/* The live device holds bytes; the old ones stay possible until a flush. */
+void model_set_live(struct model *m, const uint8_t *bytes, size_t len, uint64_t offset);
+/* The same, of a change that failed: new bytes are possible. */
+void model_may_hold(struct model *m, const uint8_t *bytes, size_t len, uint64_t offset);
+/* What the live device holds is durable. */
+void model_settle_live(struct model *m);
+/* A live snapshot needs the block's present content. */
+bool model_needs(const struct model *m, uint64_t block);
+
+/* model_snap.c: snapshots and designations */
+void model_create(struct model *m);
+void model_delete(struct model *m);
+void model_rename(struct model *m);
+void model_holds(struct model *m);
+void model_save(struct model *m);
+void model_unname(struct model *m);
+void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in);
+void model_drop_snapshot(struct model *m, unsigned slot);
+/* Marks the blocks of a saved subset. */
+void model_read_subset(struct model *m, const selsnap_subset *subset, uint8_t *in);
+
+/* model_restore.c */
+void model_restore(struct model *m);
+void model_step(struct model *m);
+void model_pause(struct model *m);
+void model_list_jobs(struct model *m);
+void model_begin_restore(struct model *m, uint64_t job, unsigned slot, const uint8_t *in);
+bool model_restoring(const struct model *m);
+
+/* model_view.c */
+void model_view_open(struct model *m);
+void model_view_read(struct model *m);
+void model_view_write(struct model *m);
+void model_view_discard(struct model *m);
+void model_view_flush(struct model *m);
+void model_view_reset(struct model *m);
+void model_view_close(struct model *m, unsigned slot);
+void model_close_views(struct model *m);
+void model_settle_snapshot(struct m_snapshot *snapshot, uint64_t blocks);
+
+/* model_check.c */
+void model_check_live(struct model *m, uint64_t offset, size_t len);
+/* Reads through the view and compares. */
+void model_check_read(struct model *m, const struct m_view *view, uint64_t offset, size_t len);
+void model_check_snapshot(struct model *m, unsigned slot);
+void model_check_some(struct model *m);
+void model_check_all(struct model *m);
+/* Learns which blocks of a snapshot are lost, and that they may be. */
+void model_learn_lost(struct model *m, unsigned slot);
+
+/* model_ops.c: one random operation */
+void model_operation(struct model *m);
+
+/* model_reopen.c */
+void model_reopen(struct model *m);
+/* Goes on with copies of the devices as they are. */
+void model_kill(struct model *m);
+/* The power is cut: takes an image, opens it, takes over what is possible. */
+void model_recover(struct model *m);
+
+#endif
