@@ -43,8 +43,13 @@ struct ssn_reclaim_due {
     _Atomic bool walk;            /* follows `state`: a walk runs or is due */
     _Atomic uint64_t drop_jobs;   /* jobs in the store that drop an overlay */
     _Atomic uint64_t drop_groups; /* groups that are not READY: to be dropped, or of unknown fate */
-    uint64_t cursor_epoch;        /* step: where in the cursor's major the walk goes on; not stored */
-    bool unsure;                  /* step: a commit failed that may yet take effect */
+    /* Guarded by step: the running walk as far as it has come. The state item may lag behind. */
+    bool walking;
+    uint64_t target;       /* deletes when it began */
+    uint64_t cursor_major; /* where it goes on */
+    uint64_t cursor_epoch;
+    uint64_t unrecorded; /* entries visited since the state item was written */
+    bool unsure;         /* a commit failed that may yet take effect */
 };
 
 struct selsnap {

@@ -19,7 +19,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { TXN_BYTES = SSN_TXN_MAX / 4 };
+enum { TXN_BYTES = SSN_TXN_MAX / 4, RECORD_EVERY = 16384 };
 
 /* ---- the state item, and what is due ---- */
 
@@ -117,7 +117,6 @@ int ssn_reclaim_settle(struct selsnap *ss) {
 
 struct walk {
     struct selsnap *ss;
-    uint64_t target;     /* deletes, when it began */
     struct ssn_key next; /* where it goes on */
     struct ssn_txn txn;  /* what was found since the last commit */
     uint64_t visited;
@@ -178,36 +177,57 @@ static int walk_on(struct walk *walk, uint64_t budget) {
     return SELSNAP_OK;
 }
 
-/* Commits what was found, with how far the walk has come. */
+/* Commits what was found, with how far the walk has come. Where nothing was found the record may wait. */
 static int walk_commit(struct walk *walk) {
     struct selsnap *ss = walk->ss;
-    pthread_mutex_lock(&ss->admin);
-    struct ssn_state_record state = ss->state;
-    state.walk = walk->ended ? 0 : walk->target;
-    state.cursor = walk->ended ? 0 : walk->next.major;
-    state.reclaimed = walk->ended ? walk->target : state.reclaimed;
-    put_state(&walk->txn, &state);
-    int rc = ssn_store_commit(ss->store, &walk->txn, true);
-    if (rc == SELSNAP_OK) {
-        ss->state = state;
-        ss->due.cursor_epoch = walk->ended ? 0 : walk->next.minor;
-        update_due(ss);
+    struct ssn_reclaim_due *due = &ss->due;
+    int rc = SELSNAP_OK;
+    if (walk->txn.len > 0 || walk->ended || due->unrecorded >= RECORD_EVERY) {
+        pthread_mutex_lock(&ss->admin);
+        struct ssn_state_record state = ss->state;
+        state.walk = walk->ended ? 0 : due->target;
+        state.cursor = walk->ended ? 0 : walk->next.major;
+        state.reclaimed = walk->ended ? due->target : state.reclaimed;
+        put_state(&walk->txn, &state);
+        rc = ssn_store_commit(ss->store, &walk->txn, true);
+        if (rc == SELSNAP_OK) {
+            ss->state = state;
+            update_due(ss);
+        }
+        pthread_mutex_unlock(&ss->admin);
+        due->unrecorded = 0;
     }
-    pthread_mutex_unlock(&ss->admin);
+    due->cursor_major = walk->next.major;
+    due->cursor_epoch = walk->next.minor;
+    /* What was not committed is looked at again. */
+    due->walking = rc == SELSNAP_OK && !walk->ended;
     return rc;
+}
+
+static void walk_begin(struct selsnap *ss) {
+    struct ssn_reclaim_due *due = &ss->due;
+    pthread_mutex_lock(&ss->admin);
+    bool runs = ss->state.walk != 0;
+    due->target = runs ? ss->state.walk : ss->state.deletes;
+    due->cursor_major = runs ? ss->state.cursor : 0;
+    pthread_mutex_unlock(&ss->admin);
+    due->cursor_epoch = 0;
+    due->unrecorded = 0;
+    due->walking = true;
 }
 
 static int walk_step(struct selsnap *ss, uint64_t budget, uint64_t *visited) {
     struct walk walk = {.ss = ss};
-    pthread_mutex_lock(&ss->admin);
-    bool runs = ss->state.walk != 0;
-    walk.target = runs ? ss->state.walk : ss->state.deletes;
-    walk.next = ssn_key_make(SSN_ITEM_ENTRY, runs ? ss->state.cursor : 0, runs ? ss->due.cursor_epoch : 0);
-    pthread_mutex_unlock(&ss->admin);
+    if (!ss->due.walking) {
+        walk_begin(ss);
+    }
+    walk.next = ssn_key_make(SSN_ITEM_ENTRY, ss->due.cursor_major, ss->due.cursor_epoch);
     int rc = SELSNAP_OK;
     while (rc == SELSNAP_OK && !walk.ended && walk.visited < budget) {
+        uint64_t before = walk.visited;
         ssn_txn_init(&walk.txn, ss->store);
         rc = walk_on(&walk, budget);
+        ss->due.unrecorded += walk.visited - before;
         rc = rc == SELSNAP_OK ? walk_commit(&walk) : rc;
         ssn_txn_fini(&walk.txn);
     }
