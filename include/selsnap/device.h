@@ -127,7 +127,7 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
 /**
  * @brief Open a file or a block device.
  *
- * Size and logical block are taken from the file. Its identity is made from what the system tells of it (device and
+ * Size and logical block are taken from the file. Its identity is made from what the system tells of it (file system and
  * inode number, or the block device's number), its change mark from the change time. A lock is taken per open file,
  * with flock where there is one; it is seen by other processes and by other devices of this one.
  *

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -246,6 +247,15 @@ static int file_write_zeroes(void *user, uint64_t offset, uint64_t len) {
     return ssn_zeroes_by_writev(file_writev, user, offset, len);
 }
 
+/* Names the file system. Its own id where it tells one: device numbers may change from one start to the next. */
+static uint64_t file_system_id(const struct file *file, const struct stat *st) {
+    struct statvfs fs;
+    if (fstatvfs(file->fd, &fs) == 0 && fs.f_fsid != 0) {
+        return (uint64_t)fs.f_fsid;
+    }
+    return (uint64_t)st->st_dev;
+}
+
 static int file_identity(void *user, uint8_t *ret_identity) {
     const struct file *file = user;
     struct stat st;
@@ -253,7 +263,7 @@ static int file_identity(void *user, uint8_t *ret_identity) {
         return -errno;
     }
     memcpy(ret_identity, file->is_block ? "blockdev" : "file    ", 8);
-    ssn_put64(ret_identity + 8, (uint64_t)(file->is_block ? st.st_rdev : st.st_dev));
+    ssn_put64(ret_identity + 8, file->is_block ? (uint64_t)st.st_rdev : file_system_id(file, &st));
     ssn_put64(ret_identity + 16, file->is_block ? 0 : (uint64_t)st.st_ino);
     ssn_put64(ret_identity + 24, ssn_checksum(ret_identity, 24));
     return 0;
