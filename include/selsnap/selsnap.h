@@ -1067,7 +1067,7 @@ SELSNAP_API int selsnap_view_flush(selsnap_view *view) SELSNAP_MUST_CHECK;
  * @brief Drop all that was written into a snapshot: it is again as it was taken.
  * @param[in] view  A writable view.
  * @retval SELSNAP_EREADONLY  The view is not writable.
- * @retval SELSNAP_ESTORE     Unchanged; after a crash it may be reset.
+ * @retval SELSNAP_ESTORE     It reads as it was taken, or is unchanged; after a crash it may be either.
  * @threading   Any thread.
  * @durability  Durable on return. The space comes back by selsnap_step(). Works on a full store.
  * @since 0.1

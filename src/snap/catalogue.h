@@ -27,6 +27,8 @@ struct ssn_overlay;
 struct ssn_job;
 
 enum ssn_snap_state { SSN_SNAP_CREATING, SSN_SNAP_LIVE, SSN_SNAP_DELETING, SSN_SNAP_DOOMED };
+/* A commit about the overlay failed, and it is not known whether it took effect: none, one of a flush, one of a reset. */
+enum ssn_overlay_doubt { SSN_OVERLAY_SURE, SSN_OVERLAY_FLUSH_UNSURE, SSN_OVERLAY_RESET_UNSURE };
 
 struct ssn_group;
 
@@ -38,6 +40,7 @@ struct ssn_snap {
     uint32_t views;              /* open views */
     uint32_t restores;           /* restores that read from it */
     struct ssn_overlay *overlay; /* what views of it share in memory; NULL: no such view is open */
+    enum ssn_overlay_doubt overlay_doubt; /* changed by who holds the overlay's writer too */
 };
 
 /* A designation with the snapshots that use it. */

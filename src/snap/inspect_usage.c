@@ -53,7 +53,7 @@ static int look_at_snapshot(struct subject *subject, struct part *part, uint64_t
         subject->point = snap->record.point;
         subject->group_id = snap->group->id;
         subject->whole = snap->group->whole;
-        subject->overlay_id = snap->record.overlay;
+        subject->overlay_id = ssn_overlay_id(ss, snap);
         if (part != NULL && snap->overlay != NULL) {
             ssn_overlay_look_pending(ss, snap->overlay, snap, part->run, part->first, part->count, part->overlay,
                                      &subject->overlay_id);

@@ -49,13 +49,12 @@ static bool find_pending(const struct ssn_map *pending, uint64_t from, uint64_t 
     return false;
 }
 
-/* Gives back the places that were pending, but for what an undecided commit may have taken. */
-static void untake_all(struct selsnap *ss, const struct ssn_overlay *overlay, const struct ssn_map *pending) {
+/* Gives back the places that were pending. Those that a commit in doubt has taken the store knows, and keeps. */
+static void untake_all(struct selsnap *ss, const struct ssn_map *pending) {
     uint64_t block = 0;
     struct ssn_overlay_record record;
     while (find_pending(pending, block, &block, &record)) {
-        bool undecided = overlay->unsure && block >= overlay->unsure_first && block <= overlay->unsure_last;
-        if (record.kind == SSN_ENTRY_DATA && !undecided) {
+        if (record.kind == SSN_ENTRY_DATA) {
             ssn_store_untake(ss->store, record.place, ss->block_pages);
         }
         block++;
@@ -77,11 +76,6 @@ int ssn_overlay_open(struct selsnap *ss, struct ssn_overlay **ret_overlay) {
     if (pthread_rwlock_init(&overlay->lock, NULL) != 0) {
         goto out_writer;
     }
-    /* While the store fails, a commit of an earlier overlay of the same snapshot may still be undecided. */
-    struct ssn_store_stats stats;
-    ssn_store_get_stats(ss->store, &stats);
-    overlay->unsure = stats.failed;
-    overlay->unsure_last = UINT64_MAX;
     *ret_overlay = overlay;
     return SELSNAP_OK;
 
@@ -98,7 +92,7 @@ void ssn_overlay_close(struct selsnap *ss, struct ssn_overlay *overlay) {
     if (overlay == NULL) {
         return;
     }
-    untake_all(ss, overlay, overlay->pending);
+    untake_all(ss, overlay->pending);
     ssn_map_close(overlay->pending);
     pthread_rwlock_destroy(&overlay->lock);
     pthread_mutex_destroy(&overlay->writer);
@@ -130,7 +124,8 @@ void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_ove
 
 uint64_t ssn_overlay_id(struct selsnap *ss, const struct ssn_snap *snap) {
     ssn_catalogue_read_lock(&ss->catalogue);
-    uint64_t id = snap->record.overlay;
+    /* A reset counts for reads before it is known whether the store has it; see overlay_flush.c. */
+    uint64_t id = snap->overlay_doubt == SSN_OVERLAY_RESET_UNSURE ? 0 : snap->record.overlay;
     ssn_catalogue_unlock(&ss->catalogue);
     return id;
 }
@@ -244,7 +239,6 @@ uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from) {
 
 int ssn_overlay_put(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t first_block, unsigned count,
                     const struct ssn_overlay_record *records, unsigned *ret_done) {
-    assert(!overlay->unsure);
     assert(count <= SSN_RUN_BLOCKS);
     uint64_t old_places[SSN_RUN_BLOCKS];
     unsigned old_count = 0;
@@ -300,16 +294,17 @@ void ssn_overlay_forget(struct selsnap *ss, struct ssn_overlay *overlay, uint64_
 }
 
 struct ssn_map *ssn_overlay_clear(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay,
-                                  struct ssn_map *empty) {
+                                  struct ssn_map *empty, enum ssn_overlay_doubt doubt) {
     pthread_rwlock_wrlock(&overlay->lock);
     ssn_catalogue_write_lock(&ss->catalogue);
-    snap->record.overlay = 0;
+    snap->record.overlay = doubt == SSN_OVERLAY_SURE ? 0 : snap->record.overlay;
+    snap->overlay_doubt = doubt;
     ssn_catalogue_unlock(&ss->catalogue);
     struct ssn_map *was_pending = overlay->pending;
     overlay->pending = empty;
     overlay->pending_blocks = 0;
     pthread_rwlock_unlock(&overlay->lock);
     /* As in ssn_overlay_put: only when nobody finds the places any more. */
-    untake_all(ss, overlay, was_pending);
+    untake_all(ss, was_pending);
     return was_pending;
 }

@@ -21,10 +21,7 @@ struct ssn_overlay {
     struct ssn_map
         *pending; /* lock: key minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none pending */
     uint64_t pending_blocks; /* lock: those that are */
-    bool unsure;             /* writer: a commit's fate is unknown: that of the blocks between the two */
-    uint64_t unsure_first;
-    uint64_t unsure_last;
-    uint32_t users; /* admin and catalogue->lock */
+    uint32_t users;          /* admin and catalogue->lock */
 };
 
 int ssn_overlay_open(struct selsnap *ss, struct ssn_overlay **ret_overlay);
@@ -52,7 +49,7 @@ uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from);
 /* The first block >= from that is in the index, with its record; UINT64_MAX: none. */
 int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,
                      struct ssn_overlay_record *ret_record);
-/* The snapshot's overlay id. */
+/* Under which id reads find what was flushed; 0: nothing was. */
 uint64_t ssn_overlay_id(struct selsnap *ss, const struct ssn_snap *snap);
 
 /* Below: writer is held. */
@@ -66,16 +63,16 @@ int ssn_overlay_put(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t fi
                     const struct ssn_overlay_record *records, unsigned *ret_done);
 /* Nothing of first .. last is pending any more; places are left alone. */
 void ssn_overlay_forget(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t first, uint64_t last);
-/* Nothing is pending, and the snapshot has no overlay id: one instant for whoever looks. admin is held. `empty` becomes
- * the overlay's map; gives the old one, to close. */
+/* Nothing is pending or flushed any more, in one instant for whoever looks. admin is held. `empty` becomes the
+ * overlay's map; gives the old one, to close. doubt: whether the store has it so. */
 struct ssn_map *ssn_overlay_clear(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay,
-                                  struct ssn_map *empty);
-/* Finds out what became of a commit whose fate is unknown. SELSNAP_ESTORE: not yet. */
-int ssn_overlay_settle(struct selsnap *ss, struct ssn_overlay *overlay, const struct ssn_snap *snap);
+                                  struct ssn_map *empty, enum ssn_overlay_doubt doubt);
 
-/* Below: it is not. */
+/* Below: neither admin nor writer is held. */
 
-/* Commits all that is pending in the snapshot's overlay; takes admin itself when it needs it. */
+/* Takes writer, with no commit in doubt. SELSNAP_ESTORE: one still is, and nothing is held. */
+int ssn_overlay_lock_writer(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+/* Commits all that is pending. */
 int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
 
 /* Reads whole blocks of a run as the view has them, which all designate what `cover` says. Holds no lock. */

@@ -6,14 +6,20 @@
  * (docs/format.md, section 7, step 3), and then commits the records in transactions of bounded size. A transaction
  * takes the new places and gives those that they replace [F-9].
  *
- * When a commit fails with SELSNAP_ESTORE, its changes may become visible with a later batch, and surely before
- * anything committed later. Until it is known, the overlay is unsure: nothing is put, committed or given back but
- * through ssn_overlay_settle. In memory the snapshot has at once the overlay id that it will have then.
+ * When a commit fails with SELSNAP_ESTORE, it is not known whether it took effect or will with a later batch, and the
+ * snapshot is in doubt about its overlay. Until that is settled, nothing is put, committed or given back for it; what
+ * may be the overlay's id stays in its record, so that whoever writes or deletes the snapshot's record meanwhile does
+ * so for either case. Settling commits something that changes nothing: once that is acknowledged, the index tells.
+ *
+ *   doubt           reads                                    settled
+ *   FLUSH_UNSURE    what is pending, which is all of it      the id as the index has it; what is committed is not
+ * pending RESET_UNSURE    the snapshot as it was taken             reset again, unless the index has it so
  */
 #include "overlay.h"
 #include "reclaim.h"
 #include "snapshot.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum {
@@ -142,24 +148,22 @@ static int fill(struct batch *batch, struct ssn_snap *snap, uint64_t from) {
     return rc;
 }
 
-static void set_id(struct selsnap *ss, struct ssn_snap *snap, uint64_t id) {
+static void set_id(struct selsnap *ss, struct ssn_snap *snap, uint64_t id, enum ssn_overlay_doubt doubt) {
     ssn_catalogue_write_lock(&ss->catalogue);
     snap->record.overlay = id;
+    snap->overlay_doubt = doubt;
     ssn_catalogue_unlock(&ss->catalogue);
 }
 
 static int commit(struct batch *batch, struct ssn_snap *snap) {
-    struct ssn_overlay *overlay = batch->overlay;
     int rc = ssn_store_commit(batch->ss->store, &batch->txn, false);
-    if (batch->fresh && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
-        set_id(batch->ss, snap, batch->id);
-    }
     if (rc == SELSNAP_OK) {
-        ssn_overlay_forget(batch->ss, overlay, batch->first, batch->last);
+        if (batch->fresh) {
+            set_id(batch->ss, snap, batch->id, SSN_OVERLAY_SURE);
+        }
+        ssn_overlay_forget(batch->ss, batch->overlay, batch->first, batch->last);
     } else if (rc == SELSNAP_ESTORE) {
-        overlay->unsure = true;
-        overlay->unsure_first = batch->first;
-        overlay->unsure_last = batch->last;
+        set_id(batch->ss, snap, batch->id, SSN_OVERLAY_FLUSH_UNSURE);
     }
     return rc;
 }
@@ -180,24 +184,38 @@ static int flush_some(struct selsnap *ss, struct ssn_snap *snap, struct ssn_over
     return rc;
 }
 
-int ssn_overlay_settle(struct selsnap *ss, struct ssn_overlay *overlay, const struct ssn_snap *snap) {
-    if (!overlay->unsure) {
-        return SELSNAP_OK;
+/* ---- doubt ---- */
+
+/* writer is held. */
+static bool in_doubt(struct selsnap *ss, const struct ssn_snap *snap) {
+    ssn_catalogue_read_lock(&ss->catalogue);
+    bool doubt = snap->overlay_doubt != SSN_OVERLAY_SURE;
+    ssn_catalogue_unlock(&ss->catalogue);
+    return doubt;
+}
+
+/* The overlay id in the snapshot's record as the index has it. */
+static int committed_id(struct selsnap *ss, const struct ssn_snap *snap, uint64_t *ret_id) {
+    struct ssn_item item;
+    struct ssn_snapshot_record record;
+    struct ssn_key key = ssn_key_make(SSN_ITEM_SNAPSHOT, snap->id, 0);
+    int rc = ssn_store_get(ss->store, &key, &item);
+    if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_snapshot_record_decode(item.value, item.len, &record))) {
+        return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the record of snapshot %" PRIu64 " is damaged", snap->id);
     }
-    /* Batches are acknowledged in order, so anything that is acknowledged now tells that what came before is. There is
-     * no overlay 0: this changes nothing. */
-    struct ssn_txn txn;
-    struct ssn_key key = ssn_key_make(SSN_ITEM_OVERLAY, 0, 0);
-    ssn_txn_init(&txn, ss->store);
-    ssn_txn_delete(&txn, &key);
-    int rc = ssn_store_commit(ss->store, &txn, true);
-    ssn_txn_fini(&txn);
-    uint64_t id = ssn_overlay_id(ss, snap);
-    uint64_t block = overlay->unsure_first;
+    if (rc == SELSNAP_OK) {
+        *ret_id = record.overlay;
+    }
+    return rc;
+}
+
+/* writer is held: what the index has as it is pending is not pending. */
+static int forget_committed(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t id) {
+    uint64_t block = 0;
+    uint64_t found = 0;
+    int rc = SELSNAP_OK;
     struct ssn_overlay_record record;
-    while (rc == SELSNAP_OK && ssn_overlay_pending_at(overlay, block, &block, &record) &&
-           block <= overlay->unsure_last) {
-        uint64_t found;
+    while (rc == SELSNAP_OK && found != UINT64_MAX && ssn_overlay_pending_at(overlay, block, &block, &record)) {
         struct ssn_overlay_record committed;
         rc = ssn_overlay_seek(ss, id, block, &found, &committed);
         if (rc == SELSNAP_OK && found == block && committed.kind == record.kind && committed.place == record.place) {
@@ -205,14 +223,70 @@ int ssn_overlay_settle(struct selsnap *ss, struct ssn_overlay *overlay, const st
         }
         block++;
     }
-    overlay->unsure = rc != SELSNAP_OK;
     return rc;
 }
 
-/* Takes writer, and admin before it when a flush will give the snapshot its overlay id; true: admin is held. */
+/* admin and writer are held: the transaction after which the snapshot has no overlay. */
+static int commit_reset(struct selsnap *ss, const struct ssn_snap *snap) {
+    struct ssn_snap changed = {.id = snap->id, .record = snap->record};
+    changed.record.overlay = 0;
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_snapshot_put_record(&txn, &changed);
+    ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
+    int rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    if (rc == SELSNAP_OK || rc == SELSNAP_ESTORE) {
+        ssn_reclaim_note_overlay(ss);
+    }
+    return rc;
+}
+
+/* admin and writer are held. */
+static int settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    if (snap->overlay_doubt == SSN_OVERLAY_SURE) {
+        return SELSNAP_OK;
+    }
+    uint64_t id;
+    int rc = ssn_reclaim_settle(ss);
+    rc = rc == SELSNAP_OK ? committed_id(ss, snap, &id) : rc;
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    if (snap->overlay_doubt == SSN_OVERLAY_FLUSH_UNSURE) {
+        rc = forget_committed(ss, overlay, id);
+    } else if (id != 0) {
+        rc = commit_reset(ss, snap);
+        id = 0;
+    }
+    if (rc == SELSNAP_OK) {
+        set_id(ss, snap, id, SSN_OVERLAY_SURE);
+    }
+    return rc;
+}
+
+int ssn_overlay_lock_writer(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    pthread_mutex_lock(&overlay->writer);
+    if (!in_doubt(ss, snap)) {
+        return SELSNAP_OK;
+    }
+    pthread_mutex_unlock(&overlay->writer);
+    pthread_mutex_lock(&ss->admin);
+    pthread_mutex_lock(&overlay->writer);
+    int rc = settle(ss, snap, overlay);
+    if (rc != SELSNAP_OK) {
+        pthread_mutex_unlock(&overlay->writer);
+    }
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
+/* ---- flushing and resetting ---- */
+
+/* Takes writer, and admin before it when it is needed: to settle a doubt, or to give the snapshot its overlay id. */
 static bool lock_for_flush(struct selsnap *ss, const struct ssn_snap *snap, struct ssn_overlay *overlay) {
     pthread_mutex_lock(&overlay->writer);
-    if (overlay->pending_blocks == 0 || ssn_overlay_id(ss, snap) != 0) {
+    if (overlay->pending_blocks == 0 || (!in_doubt(ss, snap) && ssn_overlay_id(ss, snap) != 0)) {
         return false;
     }
     pthread_mutex_unlock(&overlay->writer);
@@ -223,10 +297,7 @@ static bool lock_for_flush(struct selsnap *ss, const struct ssn_snap *snap, stru
 
 int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
     bool admin = lock_for_flush(ss, snap, overlay);
-    int rc = SELSNAP_OK;
-    if (overlay->pending_blocks > 0) {
-        rc = ssn_overlay_settle(ss, overlay, snap);
-    }
+    int rc = admin ? settle(ss, snap, overlay) : SELSNAP_OK;
     if (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
         rc = ssn_store_flush(ss->store);
     }
@@ -263,30 +334,27 @@ int ssn_view_flush(struct selsnap_view *view) {
     return rc;
 }
 
-/* admin and writer are held: the transaction after which the snapshot has no overlay. */
-static int commit_reset(struct selsnap *ss, const struct ssn_snap *snap, struct ssn_overlay *overlay) {
-    struct ssn_snap changed = {.id = snap->id, .record = snap->record};
-    changed.record.overlay = 0;
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    ssn_snapshot_put_record(&txn, &changed);
-    ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
-    int rc = ssn_store_commit(ss->store, &txn, true);
-    ssn_txn_fini(&txn);
-    if (rc == SELSNAP_OK || rc == SELSNAP_ESTORE) {
-        ssn_reclaim_note_overlay(ss);
+/* admin is held. */
+static int reset(struct selsnap_view *view, struct ssn_map **empty) {
+    struct selsnap *ss = view->ss;
+    struct ssn_snap *snap = view->snap;
+    int rc = settle(ss, snap, view->overlay);
+    if (rc != SELSNAP_OK) {
+        return rc;
     }
-    if (rc == SELSNAP_ESTORE) {
-        overlay->unsure = true;
-        overlay->unsure_first = UINT64_MAX;
-        overlay->unsure_last = 0;
+    if (snap->record.overlay != 0) {
+        rc = commit_reset(ss, snap);
+    }
+    if (rc == SELSNAP_OK || rc == SELSNAP_ESTORE) {
+        *empty = ssn_overlay_clear(ss, snap, view->overlay, *empty,
+                                   rc == SELSNAP_OK ? SSN_OVERLAY_SURE : SSN_OVERLAY_RESET_UNSURE);
     }
     return rc;
 }
 
 /*
- * After SELSNAP_ESTORE the snapshot counts as reset: the job that drops its overlay may come alive with the next batch,
- * and must then find nobody who still reads or writes there.
+ * After SELSNAP_ESTORE the snapshot reads as reset: the job that drops its overlay may come alive with the next batch,
+ * and must then find nobody who still reads there.
  */
 int ssn_view_reset(struct selsnap_view *view) {
     struct selsnap *ss = view->ss;
@@ -294,22 +362,15 @@ int ssn_view_reset(struct selsnap_view *view) {
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    struct ssn_map *empty = ssn_map_open(&ss->mem);
-    if (empty == NULL) {
+    struct ssn_map *map = ssn_map_open(&ss->mem);
+    if (map == NULL) {
         return SELSNAP_ENOMEM;
     }
     pthread_mutex_lock(&ss->admin);
     pthread_mutex_lock(&view->overlay->writer);
-    rc = ssn_overlay_settle(ss, view->overlay, view->snap);
-    bool settled = rc == SELSNAP_OK;
-    if (settled && view->snap->record.overlay != 0) {
-        rc = commit_reset(ss, view->snap, view->overlay);
-    }
-    if (settled && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
-        empty = ssn_overlay_clear(ss, view->snap, view->overlay, empty);
-    }
+    rc = reset(view, &map);
     pthread_mutex_unlock(&view->overlay->writer);
     pthread_mutex_unlock(&ss->admin);
-    ssn_map_close(empty);
+    ssn_map_close(map);
     return rc;
 }

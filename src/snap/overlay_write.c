@@ -190,21 +190,16 @@ static int write_piece(struct piece *piece) {
     return rc == SELSNAP_OK ? put_piece(piece) : rc;
 }
 
-/* Takes writer with room for more to be pending, and with every commit decided. */
+/* Takes writer with room for more to be pending. */
 static int lock_for_write(struct selsnap_view *view) {
     struct ssn_overlay *overlay = view->overlay;
-    int rc = SELSNAP_OK;
-    pthread_mutex_lock(&overlay->writer);
+    int rc = ssn_overlay_lock_writer(view->ss, view->snap, overlay);
     while (rc == SELSNAP_OK && overlay->pending_blocks >= SSN_OVERLAY_PENDING_MAX) {
         pthread_mutex_unlock(&overlay->writer);
         rc = ssn_overlay_flush(view->ss, view->snap, overlay);
-        pthread_mutex_lock(&overlay->writer);
-    }
-    if (rc == SELSNAP_OK) {
-        rc = ssn_overlay_settle(view->ss, overlay, view->snap);
-    }
-    if (rc != SELSNAP_OK) {
-        pthread_mutex_unlock(&overlay->writer);
+        if (rc == SELSNAP_OK) {
+            rc = ssn_overlay_lock_writer(view->ss, view->snap, overlay);
+        }
     }
     return rc;
 }
