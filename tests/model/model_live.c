@@ -76,6 +76,7 @@ static void mark_changed(struct model *m, uint64_t offset, size_t len, uint8_t h
 static void adopt_partial(struct model *m, const uint8_t *bytes, size_t len, uint64_t offset) {
     int code = selsnap_read(m->ss, m->scratch, len, offset);
     if (!model_result(m, code, 0)) {
+        model_may_hold(m, bytes, len, offset);
         return;
     }
     uint64_t at = offset;
@@ -159,11 +160,20 @@ void model_zeroes(struct model *m) {
     free(buf);
 }
 
+/* A block may hold what a discard leaves, unless a snapshot needs it. */
+static void may_be_discarded(struct model *m, uint64_t block, bool whole) {
+    if (whole && !model_needs(m, block)) {
+        memset(m->scratch, TESTDEV_DISCARDED, model_block_len(m, block));
+        model_may_hold(m, m->scratch, model_block_len(m, block), block * m->block_bytes);
+    }
+}
+
 /* Takes over what a discard left of a block; what a snapshot needs must be as it was. */
 static void adopt_discarded(struct model *m, uint64_t block, bool whole) {
     uint64_t offset = block * m->block_bytes;
     size_t len = model_block_len(m, block);
     if (!model_result(m, selsnap_read(m->ss, m->scratch, len, offset), 0)) {
+        may_be_discarded(m, block, whole);
         return;
     }
     if (memcmp(m->scratch, m->live + offset, len) == 0) {
@@ -188,9 +198,8 @@ void model_discard(struct model *m) {
         bool whole = begin >= offset && begin + model_block_len(m, block) <= offset + len;
         if (done) {
             adopt_discarded(m, block, whole);
-        } else if (whole && !model_needs(m, block)) {
-            memset(m->scratch, TESTDEV_DISCARDED, m->block_bytes < m->size ? m->block_bytes : (size_t)m->size);
-            model_may_hold(m, m->scratch, model_block_len(m, block), begin);
+        } else {
+            may_be_discarded(m, block, whole);
         }
     }
 }

@@ -138,8 +138,8 @@ static void adopt_written(struct model *m, const struct m_view *view, const uint
         } else if (code == SELSNAP_OK && memcmp(m->scratch, s->now + at, part) != 0) {
             model_fail(m, "a write without room left block %" PRIu64 " of %s neither old nor new", at / m->block_bytes,
                        s->name);
-        } else if (code != SELSNAP_OK && code != SELSNAP_ELOST) {
-            (void)model_result(m, code, 0);
+        } else if (code != SELSNAP_OK && code != SELSNAP_ELOST && !model_result(m, code, 0)) {
+            set_range(m, s, bytes + (at - offset), part, at, true);
         }
         at += part;
     }
