@@ -81,7 +81,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Joins neighbours in a sorted list. */
-static void coalesce(struct ssn_runs *runs) {
+static void coalesce(struct ssn_runs *runs, ssn_overlap_fn overlap, void *user) {
     size_t kept = 0;
     uint64_t pages = 0;
     for (size_t i = 0; i < runs->count; i++) {
@@ -89,6 +89,10 @@ static void coalesce(struct ssn_runs *runs) {
         struct ssn_run *last = kept > 0 ? &runs->run[kept - 1] : NULL;
         if (last != NULL && run.place <= last->place + last->pages) {
             uint64_t end = ssn_max_u64(last->place + last->pages, run.place + run.pages);
+            uint64_t twice = ssn_min_u64(last->place + last->pages, run.place + run.pages) - run.place;
+            if (twice > 0 && overlap != NULL) {
+                overlap(user, run.place, twice);
+            }
             pages += end - (last->place + last->pages);
             last->pages = end - last->place;
         } else {
@@ -100,11 +104,15 @@ static void coalesce(struct ssn_runs *runs) {
     runs->pages = pages;
 }
 
-void ssn_runs_sort(struct ssn_runs *runs) {
+void ssn_runs_sort_telling(struct ssn_runs *runs, ssn_overlap_fn overlap, void *user) {
     if (runs->count > 1) {
         qsort(runs->run, runs->count, sizeof *runs->run, compare);
     }
-    coalesce(runs);
+    coalesce(runs, overlap, user);
+}
+
+void ssn_runs_sort(struct ssn_runs *runs) {
+    ssn_runs_sort_telling(runs, NULL, NULL);
 }
 
 size_t ssn_runs_find(const struct ssn_runs *set, uint64_t place) {
@@ -201,7 +209,7 @@ void ssn_runs_add_set(struct ssn_runs *set, const struct ssn_runs *other) {
             set->run[--out] = other->run[--b];
         }
     }
-    coalesce(set);
+    coalesce(set, NULL, NULL);
 }
 
 void ssn_runs_remove_set(struct ssn_runs *set, const struct ssn_runs *other) {

@@ -31,6 +31,9 @@ bool ssn_runs_append(struct ssn_runs *runs, uint64_t place, uint64_t pages);
 void ssn_runs_append_reserved(struct ssn_runs *runs, uint64_t place, uint64_t pages);
 /* A list becomes a set. */
 void ssn_runs_sort(struct ssn_runs *runs);
+/* The same, and told of pages that are in more than one of its runs. */
+typedef void (*ssn_overlap_fn)(void *user, uint64_t place, uint64_t pages);
+void ssn_runs_sort_telling(struct ssn_runs *runs, ssn_overlap_fn overlap, void *user);
 
 /* ---- sets ---- */
 
