@@ -61,7 +61,12 @@ static int tell_result(struct cli *cli, const char *path) {
     if (code != SELSNAP_OK) {
         return fail_with(cli, code, "", "store '%s'", path);
     }
-    uint64_t block = args_given(&cli->args, OPT_BLOCK_SIZE) ? cli->args.block_size : SELSNAP_BLOCK_SIZE_MIN;
+    uint64_t block = cli->args.block_size;
+    if (block == 0) {
+        /* What the library chooses. */
+        block =
+            origin.logical_block_bytes > SELSNAP_BLOCK_SIZE_MIN ? origin.logical_block_bytes : SELSNAP_BLOCK_SIZE_MIN;
+    }
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o, s:o, s:o, s:o, s:o}", "store", json_text(path), "store_bytes",
                                         json_u64(store.size_bytes), "origin", json_text(cli->origin_name),
