@@ -65,7 +65,8 @@ void ssn_designation_count_due(struct selsnap *ss) {
     uint64_t due = 0;
     const struct ssn_group *group = NULL;
     for (uint64_t id = 0; (group = ssn_catalogue_next_group(&ss->catalogue, id)) != NULL; id = group->id) {
-        due += group->state == SSN_DESIGNATION_BUILDING || droppable(group);
+        /* One that is dropped with its last member still has it while that is being deleted. */
+        due += group->state != SSN_DESIGNATION_READY || droppable(group);
     }
     atomic_store(&ss->due.drop_groups, due);
 }

@@ -235,6 +235,10 @@ uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from) {
     return found ? block : UINT64_MAX;
 }
 
+bool ssn_overlay_any_pending(const struct ssn_snap *snap) {
+    return snap->overlay != NULL && ssn_overlay_next_pending(snap->overlay, 0) != UINT64_MAX;
+}
+
 /* ---- changing what is pending ---- */
 
 int ssn_overlay_put(struct selsnap *ss, struct ssn_overlay *overlay, uint64_t first_block, unsigned count,

@@ -46,6 +46,8 @@ int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsign
                            struct ssn_source *sources);
 /* The first block >= from that is pending; UINT64_MAX: none. */
 uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from);
+/* admin is held: something written into the snapshot is pending. */
+bool ssn_overlay_any_pending(const struct ssn_snap *snap);
 /* The first block >= from that is in the index, with its record; UINT64_MAX: none. */
 int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,
                      struct ssn_overlay_record *ret_record);

@@ -3,16 +3,18 @@
 #include "snapshot.h"
 
 #include "designation.h"
+#include "overlay.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /* admin is held. */
 static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_snapshot_info *info) {
+    bool pending = ssn_overlay_any_pending(snap);
     ssn_catalogue_read_lock(&ss->catalogue);
     info->open_views = snap->views;
     info->restoring = snap->restores > 0;
-    info->changed = snap->record.overlay != 0;
+    info->changed = pending || snap->record.overlay != 0;
     ssn_catalogue_unlock(&ss->catalogue);
     info->policy = snap->record.policy;
     info->id = snap->id;

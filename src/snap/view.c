@@ -87,11 +87,12 @@ int ssn_view_open(struct selsnap *ss, const selsnap_view_options *options, struc
 
 int ssn_view_close(struct selsnap_view *view) {
     struct selsnap *ss = view->ss;
-    int rc = SELSNAP_OK;
+    /* A pristine view flushes too: its flush speaks for all that was written into the snapshot. */
+    pthread_mutex_lock(&ss->admin);
+    bool pending = ssn_overlay_any_pending(view->snap);
+    pthread_mutex_unlock(&ss->admin);
+    int rc = pending ? ssn_view_flush(view) : SELSNAP_OK;
     if (view->overlay != NULL) {
-        if (ssn_overlay_next_pending(view->overlay, 0) != UINT64_MAX) {
-            rc = ssn_view_flush(view);
-        }
         ssn_overlay_leave(ss, view->snap, view->overlay);
     }
     pthread_mutex_lock(&ss->admin);

@@ -107,7 +107,8 @@ static void test_first_write__1000_snapshots__same_counts(void **state) {
 static void test_first_write__8_designations__same_counts(void **state) {
     (void)state;
     struct rig rig;
-    rig_open(&rig, NULL);
+    const struct rig_options options = {LONG_JOURNAL};
+    rig_open(&rig, &options);
     for (unsigned i = 0; i < 8; i++) {
         char name[16];
         snprintf(name, sizeof name, "d%u", i);
