@@ -49,6 +49,7 @@ struct ssn_reclaim_due {
     uint64_t cursor_major; /* where it goes on */
     uint64_t cursor_epoch;
     uint64_t unrecorded; /* entries visited since the state item was written */
+    unsigned txn_ops;    /* what fitted into one transaction when the store was full; 0: it was not */
     bool unsure;         /* a commit failed that may yet take effect */
 };
 
@@ -94,7 +95,8 @@ static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
 }
 
 /*
- * Reads whole blocks of the origin; the missing bytes of a short last block are zeros [F-2]. SELSNAP_EIO with the detail told.
+ * Reads whole blocks of the origin; the missing bytes of a short last block are zeros [F-2]. SELSNAP_EIO with the
+ * detail told.
  */
 int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
 /* Writes whole blocks to the origin, without the bytes that a short last block lacks. */

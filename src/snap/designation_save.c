@@ -20,7 +20,6 @@
 
 enum {
     ITEMS_PER_TXN = 40, /* ranges items; with the records beside them well below SSN_TXN_MAX */
-    DELETES_PER_TXN = 512,
 };
 
 /* ---- records ---- */
@@ -345,7 +344,7 @@ static int drop_some(struct selsnap *ss, struct ssn_group *group, uint64_t budge
     int rc;
     ssn_txn_init(&txn, ss->store);
     while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_RANGES &&
-           item.key.major == group->id && deleted < budget && deleted < DELETES_PER_TXN) {
+           item.key.major == group->id && deleted < budget && deleted < ssn_reclaim_txn_ops(ss)) {
         ssn_txn_delete(&txn, &item.key);
         deleted++;
         key = item.key;
@@ -391,6 +390,10 @@ int ssn_designation_drop_step(struct selsnap *ss, uint64_t budget, bool *ret_mor
         bool gone = false;
         rc = drop_some(ss, group, budget - done, &deleted, &gone);
         done += deleted + 1;
+        if (ssn_reclaim_txn_shrink(ss, rc)) {
+            rc = SELSNAP_OK;
+            continue;
+        }
         if (rc == SELSNAP_OK && gone) {
             ssn_catalogue_remove_group(&ss->catalogue, group);
         } else if (rc == SELSNAP_OK || may_land(rc)) {

@@ -19,7 +19,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { TXN_BYTES = SSN_TXN_MAX / 4, RECORD_EVERY = 16384 };
+enum { TXN_OPS = 256, RECORD_EVERY = 16384 };
 
 /* ---- the state item, and what is due ---- */
 
@@ -113,6 +113,23 @@ int ssn_reclaim_settle(struct selsnap *ss) {
     return rc;
 }
 
+/* ---- how much at once ---- */
+
+unsigned ssn_reclaim_txn_ops(const struct selsnap *ss) {
+    return ss->due.txn_ops != 0 ? ss->due.txn_ops : TXN_OPS;
+}
+
+bool ssn_reclaim_txn_shrink(struct selsnap *ss, int rc) {
+    unsigned ops = ssn_reclaim_txn_ops(ss);
+    bool again = rc == SELSNAP_ENOSPACE && ops > 1;
+    if (again) {
+        ss->due.txn_ops = ops / 4 > 1 ? ops / 4 : 1;
+    } else if (rc == SELSNAP_OK) {
+        ss->due.txn_ops = ops < TXN_OPS / 2 ? 2 * ops : 0;
+    }
+    return again;
+}
+
 /* ---- the walk ---- */
 
 struct walk {
@@ -120,6 +137,7 @@ struct walk {
     struct ssn_key next; /* where it goes on */
     struct ssn_txn txn;  /* what was found since the last commit */
     uint64_t visited;
+    uint64_t found; /* entries that the transaction changes */
     bool ended;
 };
 
@@ -151,6 +169,7 @@ static int judge(struct walk *walk, const struct ssn_item *item) {
     } else {
         ssn_txn_delete(&walk->txn, &item->key);
     }
+    walk->found++;
     if (record.kind == SSN_ENTRY_DATA) {
         ssn_txn_give(&walk->txn, record.place, pages);
     }
@@ -160,7 +179,7 @@ static int judge(struct walk *walk, const struct ssn_item *item) {
 /* Visits entries until a transaction is full, the budget used up, or none is left. */
 static int walk_on(struct walk *walk, uint64_t budget) {
     struct ssn_item item;
-    while (walk->visited < budget && walk->txn.len < TXN_BYTES) {
+    while (walk->visited < budget && walk->found < ssn_reclaim_txn_ops(walk->ss)) {
         int rc = ssn_store_seek(walk->ss->store, &walk->next, &item);
         if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && item.key.type != SSN_ITEM_ENTRY)) {
             walk->ended = true;
@@ -182,7 +201,7 @@ static int walk_commit(struct walk *walk) {
     struct selsnap *ss = walk->ss;
     struct ssn_reclaim_due *due = &ss->due;
     int rc = SELSNAP_OK;
-    if (walk->txn.len > 0 || walk->ended || due->unrecorded >= RECORD_EVERY) {
+    if (walk->found > 0 || walk->ended || due->unrecorded >= RECORD_EVERY) {
         pthread_mutex_lock(&ss->admin);
         struct ssn_state_record state = ss->state;
         state.walk = walk->ended ? 0 : due->target;
@@ -192,15 +211,16 @@ static int walk_commit(struct walk *walk) {
         rc = ssn_store_commit(ss->store, &walk->txn, true);
         if (rc == SELSNAP_OK) {
             ss->state = state;
+            due->unrecorded = 0;
             update_due(ss);
         }
         pthread_mutex_unlock(&ss->admin);
-        due->unrecorded = 0;
     }
-    due->cursor_major = walk->next.major;
-    due->cursor_epoch = walk->next.minor;
-    /* What was not committed is looked at again. */
-    due->walking = rc == SELSNAP_OK && !walk->ended;
+    if (rc == SELSNAP_OK) {
+        due->cursor_major = walk->next.major;
+        due->cursor_epoch = walk->next.minor;
+        due->walking = !walk->ended;
+    }
     return rc;
 }
 
@@ -216,20 +236,41 @@ static void walk_begin(struct selsnap *ss) {
     due->walking = true;
 }
 
+/* Visits entries and commits once. */
+static int walk_some(struct walk *walk, uint64_t budget) {
+    struct selsnap *ss = walk->ss;
+    uint64_t before = walk->visited;
+    walk->next = ssn_key_make(SSN_ITEM_ENTRY, ss->due.cursor_major, ss->due.cursor_epoch);
+    walk->found = 0;
+    ssn_txn_init(&walk->txn, ss->store);
+    int rc = walk_on(walk, budget);
+    if (rc == SELSNAP_OK) {
+        ss->due.unrecorded += walk->visited - before;
+        rc = walk_commit(walk);
+    }
+    ssn_txn_fini(&walk->txn);
+    if (rc != SELSNAP_OK) {
+        /* What was not committed is looked at again. */
+        walk->visited = before;
+        walk->ended = false;
+    }
+    return rc;
+}
+
 static int walk_step(struct selsnap *ss, uint64_t budget, uint64_t *visited) {
     struct walk walk = {.ss = ss};
     if (!ss->due.walking) {
         walk_begin(ss);
     }
-    walk.next = ssn_key_make(SSN_ITEM_ENTRY, ss->due.cursor_major, ss->due.cursor_epoch);
     int rc = SELSNAP_OK;
-    while (rc == SELSNAP_OK && !walk.ended && walk.visited < budget) {
-        uint64_t before = walk.visited;
-        ssn_txn_init(&walk.txn, ss->store);
-        rc = walk_on(&walk, budget);
-        ss->due.unrecorded += walk.visited - before;
-        rc = rc == SELSNAP_OK ? walk_commit(&walk) : rc;
-        ssn_txn_fini(&walk.txn);
+    while (!walk.ended && walk.visited < budget) {
+        rc = walk_some(&walk, budget);
+        if (rc != SELSNAP_OK && !ssn_reclaim_txn_shrink(ss, rc)) {
+            break;
+        }
+        if (rc == SELSNAP_OK && walk.found > 0) {
+            (void)ssn_reclaim_txn_shrink(ss, rc);
+        }
     }
     *visited += walk.visited;
     return rc;
@@ -245,7 +286,7 @@ static int gather_overlay(struct selsnap *ss, uint64_t overlay, uint64_t budget,
     struct ssn_overlay_record record;
     *ret_count = 0;
     *ret_gone = false;
-    while (*ret_count < budget && txn->len < TXN_BYTES) {
+    while (*ret_count < budget && *ret_count < ssn_reclaim_txn_ops(ss)) {
         int rc = ssn_store_seek(ss->store, &key, &item);
         if (rc == SELSNAP_ENOENT ||
             (rc == SELSNAP_OK && (item.key.type != SSN_ITEM_OVERLAY || item.key.major != overlay))) {
@@ -315,7 +356,7 @@ static int drop_overlays(struct selsnap *ss, uint64_t budget, uint64_t *visited)
         if (record.kind == SSN_JOB_DROP_OVERLAY) {
             found++;
             rc = drop_some(ss, id, record.subject, budget - *visited, visited);
-            if (rc != SELSNAP_OK) {
+            if (!ssn_reclaim_txn_shrink(ss, rc) && rc != SELSNAP_OK) {
                 return rc;
             }
             id--; /* the same again, if it is not done */

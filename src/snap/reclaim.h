@@ -27,6 +27,12 @@ void ssn_reclaim_note_overlay(struct selsnap *ss);
  * effect or never will, and the index tells which.
  */
 int ssn_reclaim_settle(struct selsnap *ss);
+/*
+ * For what runs in a step: how many items one transaction may change, and what became of it. On a store so full that
+ * even the checkpoint after a transaction has no room, smaller ones go on. true: try again with less.
+ */
+unsigned ssn_reclaim_txn_ops(const struct selsnap *ss);
+bool ssn_reclaim_txn_shrink(struct selsnap *ss, int rc);
 /* Whether there is anything for ssn_reclaim_step to do. Cheap; no lock. */
 bool ssn_reclaim_pending(struct selsnap *ss);
 /* Visits about `budget` entries, overlay items and ranges. *ret_visited, *ret_more. SELSNAP_EBUSY: another thread does

@@ -2,6 +2,7 @@
 /* Subsets saved in the store: whole or not at all, never changed, dropped when nobody refers to them. */
 #include "dump.h"
 #include "rig.h"
+#include "sparsedev.h"
 #include "testdev.h"
 
 #include <stdio.h>
@@ -284,15 +285,17 @@ static void test_designation__store_fails__old_or_new_and_no_litter(void **state
 
 static void test_designation__no_room__nothing_is_left(void **state) {
     (void)state;
-    struct rig_options options = BIG;
-    options.store_bytes = 2 << 20;
-    options.journal_bytes = 64 << 10;
-    options.origin_bytes = (uint64_t)400000 * 4096;
+    enum { HUGE = 200000 };
+    struct rig_options options = {.journal_bytes = 64 << 10, .blank = true};
+    selsnap_device *origin = NULL;
+    selsnap_device *store = NULL;
     struct rig rig;
-    rig_open(&rig, &options);
+    (void)sparsedev_open((uint64_t)2 * HUGE * 4096, 0, false, &origin);
+    assert_ok(selsnap_device_open_memory(2 << 20, 0, &store));
+    rig_open_on(&rig, origin, store, &options);
     selsnap_subset *small = comb(rig.ss, 0, 10, 2);
     assert_ok(selsnap_designation_save(rig.ss, "d", small, NULL));
-    selsnap_subset *huge = comb(rig.ss, 0, 200000, 2);
+    selsnap_subset *huge = comb(rig.ss, 0, HUGE, 2);
     assert_int_equal(selsnap_designation_save(rig.ss, "d", huge, NULL), SELSNAP_ENOSPACE);
     assert_true(saved_as(rig.ss, "d", small));
     assert_int_equal(selsnap_designation_save(rig.ss, "other", huge, NULL), SELSNAP_ENOSPACE);

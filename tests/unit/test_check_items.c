@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What selsnap_check() says of items that are well written but wrong: each case puts one change into the index of a
+ * sound store, past all layers above the store's, and expects problems that say so. [F-1], [F-13], [F-14].
+ */
+#include "rig.h"
+
+#include "checksum.h"
+#include "context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct world {
+    struct rig rig;
+    struct ssn_txn txn;
+    uint64_t snapshot;    /* "s" on the designation "d", blocks 0 .. 15 */
+    uint64_t designation; /* of s */
+    uint64_t point;       /* of s */
+    uint64_t place;       /* of block 0's copy */
+    char heard[8192];
+};
+
+static void put(struct world *world, uint8_t type, uint64_t major, uint64_t minor, const void *value, size_t len) {
+    struct ssn_key key = ssn_key_make(type, major, minor);
+    ssn_txn_put(&world->txn, &key, value, (uint16_t)len);
+}
+
+static void drop(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
+    struct ssn_key key = ssn_key_make(type, major, minor);
+    ssn_txn_delete(&world->txn, &key);
+}
+
+static struct ssn_item get(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
+    struct ssn_key key = ssn_key_make(type, major, minor);
+    struct ssn_item item;
+    assert_ok(ssn_store_get(world->rig.ss->store, &key, &item));
+    return item;
+}
+
+/* The first item from the key on. */
+static struct ssn_item seek(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
+    struct ssn_key key = ssn_key_make(type, major, minor);
+    struct ssn_item item;
+    assert_ok(ssn_store_seek(world->rig.ss->store, &key, &item));
+    assert_int_equal(item.key.type, type);
+    return item;
+}
+
+static int hear(void *user, const char *line) {
+    struct world *world = user;
+    size_t len = strlen(world->heard);
+    (void)snprintf(world->heard + len, sizeof world->heard - len, "%s\n", line);
+    return 0;
+}
+
+/* ---- the cases ---- */
+
+static void put_entry(struct world *world, uint64_t block, unsigned level, uint64_t epoch, uint8_t kind) {
+    uint8_t value[SSN_VALUE_MAX] = {0};
+    struct ssn_entry_record record = {.kind = kind};
+    uint64_t major = ssn_entry_major(block / 256, level, (unsigned)(block % 256) >> level);
+    put(world, SSN_ITEM_ENTRY, major, epoch, value, ssn_entry_record_encode(value, &record, NULL, 0));
+}
+
+static void designation_malformed(struct world *world) {
+    put(world, SSN_ITEM_DESIGNATION, world->designation, 0, "x", 1);
+}
+static void designation_gone(struct world *world) {
+    drop(world, SSN_ITEM_DESIGNATION, world->designation, 0);
+}
+static void designation_dropping(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_DESIGNATION, world->designation, 0);
+    item.value[0] = SSN_DESIGNATION_DROPPING;
+    put(world, SSN_ITEM_DESIGNATION, world->designation, 0, item.value, item.len);
+}
+static void designation_miscounted(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_DESIGNATION, world->designation, 0);
+    item.value[8]++;
+    put(world, SSN_ITEM_DESIGNATION, world->designation, 0, item.value, item.len);
+}
+static void designation_id_unknown(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_DESIGNATION, world->designation, 0);
+    item.value[0] = SSN_DESIGNATION_BUILDING;
+    put(world, SSN_ITEM_DESIGNATION, 1 << 20, 0, item.value, item.len);
+}
+static void designation_name_gone(struct world *world) {
+    drop(world, SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_DESIGNATION, "d"), world->designation);
+}
+static void ranges_malformed(struct world *world) {
+    put(world, SSN_ITEM_RANGES, world->designation, 0, "0123456789abcdef", 15);
+}
+static void ranges_outside(struct world *world) {
+    uint8_t value[16];
+    ssn_put64(value, 1000);
+    ssn_put64(value + 8, 1);
+    put(world, SSN_ITEM_RANGES, world->designation, 1000, value, 16);
+}
+static void ranges_overlap(struct world *world) {
+    uint8_t value[16];
+    ssn_put64(value, 8);
+    ssn_put64(value + 8, 2);
+    put(world, SSN_ITEM_RANGES, world->designation, 8, value, 16);
+}
+static void ranges_of_nothing(struct world *world) {
+    uint8_t value[16];
+    ssn_put64(value, 8);
+    ssn_put64(value + 8, 2);
+    put(world, SSN_ITEM_RANGES, 777, 8, value, 16);
+}
+static void name_malformed(struct world *world) {
+    put(world, SSN_ITEM_NAME, 5, world->snapshot, "\x03", 1);
+}
+static void name_of_nothing(struct world *world) {
+    put(world, SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, "ghost"), 999, "\x01", 1);
+}
+static void name_of_another(struct world *world) {
+    put(world, SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, "ghost"), world->snapshot, "\x01", 1);
+}
+static void snapshot_malformed(struct world *world) {
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, "x", 1);
+}
+static void snapshot_id_unknown(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    put(world, SSN_ITEM_SNAPSHOT, 1 << 20, 0, item.value, item.len);
+}
+static void snapshot_point_unknown(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    item.value[7] = 1;
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
+}
+static void snapshot_designation_unknown(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    item.value[8] += 100;
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
+}
+static void label_gone(struct world *world) {
+    drop(world, SSN_ITEM_LABEL, world->snapshot, 0);
+}
+static void label_malformed(struct world *world) {
+    put(world, SSN_ITEM_LABEL, world->snapshot, 0, "a\nb", 3);
+}
+static void label_changed(struct world *world) {
+    put(world, SSN_ITEM_LABEL, world->snapshot, 0, "other", 5);
+}
+static void label_of_nothing(struct world *world) {
+    put(world, SSN_ITEM_LABEL, 999, 0, "ghost", 5);
+}
+static void property_malformed(struct world *world) {
+    put(world, SSN_ITEM_PROPERTY, world->snapshot, 9, "\x05key", 4);
+}
+static void property_of_nothing(struct world *world) {
+    put(world, SSN_ITEM_PROPERTY, 999, 0, "\x01kv", 3);
+}
+static void entry_malformed(struct world *world) {
+    put(world, SSN_ITEM_ENTRY, ssn_entry_major(0, 0, 40), 1, "x", 1);
+}
+static void entry_level_impossible(struct world *world) {
+    put(world, SSN_ITEM_ENTRY, ssn_entry_major(0, 8, 0), 1, "\x02\0\0\0\0\0\0", 8);
+}
+static void entry_outside(struct world *world) {
+    put_entry(world, 64, 0, world->point, SSN_ENTRY_ZERO);
+}
+static void entry_epoch_unknown(struct world *world) {
+    put_entry(world, 40, 0, 1 << 20, SSN_ENTRY_ZERO);
+}
+static void entry_epoch_zero(struct world *world) {
+    put_entry(world, 40, 0, 0, SSN_ENTRY_MARK);
+}
+static void entry_twice(struct world *world) {
+    put_entry(world, 0, 4, world->point, SSN_ENTRY_ZERO);
+}
+static void entry_mark_needed(struct world *world) {
+    put_entry(world, 12, 0, world->point, SSN_ENTRY_MARK);
+}
+static void data_used_twice(struct world *world) {
+    struct ssn_item item = seek(world, SSN_ITEM_ENTRY, 0, 0);
+    put(world, SSN_ITEM_ENTRY,
+        ssn_entry_major(0, ssn_entry_level(item.key.major), 40u >> ssn_entry_level(item.key.major)), item.key.minor,
+        item.value, item.len);
+}
+static void data_in_the_journal(struct world *world) {
+    struct ssn_item item = seek(world, SSN_ITEM_ENTRY, 0, 0);
+    ssn_put64(item.value + 8, 33);
+    put(world, SSN_ITEM_ENTRY, item.key.major, item.key.minor, item.value, item.len);
+}
+static void data_outside(struct world *world) {
+    struct ssn_item item = seek(world, SSN_ITEM_ENTRY, 0, 0);
+    ssn_put64(item.value + 8, UINT64_MAX - 1);
+    put(world, SSN_ITEM_ENTRY, item.key.major, item.key.minor, item.value, item.len);
+}
+static void data_forgotten(struct world *world) {
+    struct ssn_item item = seek(world, SSN_ITEM_ENTRY, 0, 0);
+    drop(world, SSN_ITEM_ENTRY, item.key.major, item.key.minor);
+}
+static void overlay_malformed(struct world *world) {
+    put(world, SSN_ITEM_OVERLAY, 5, 1, "x", 1);
+}
+static void overlay_of_nothing(struct world *world) {
+    put(world, SSN_ITEM_OVERLAY, 5, 1, "\x02\0\0\0\0\0\0", 8);
+}
+static void overlay_outside(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    put(world, SSN_ITEM_OVERLAY, ssn_get64(item.value + 24), 64, "\x02\0\0\0\0\0\0", 8);
+}
+static void job_malformed(struct world *world) {
+    put(world, SSN_ITEM_JOB, 3, 0, "x", 1);
+}
+static void job_source_unknown(struct world *world) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_job_record job = {SSN_JOB_RESTORE, 999, world->point, world->designation, 0};
+    put(world, SSN_ITEM_JOB, 1, 0, value, ssn_job_record_encode(value, &job));
+}
+static void job_designation_unknown(struct world *world) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_job_record job = {SSN_JOB_RESTORE, world->snapshot, world->point, 999, 0};
+    put(world, SSN_ITEM_JOB, 1, 0, value, ssn_job_record_encode(value, &job));
+}
+static void restored_malformed(struct world *world) {
+    put(world, SSN_ITEM_RESTORED, 1, 0, "x", 1);
+}
+static void restored_without_job(struct world *world) {
+    uint8_t value[SSN_RESTORED_BYTES] = {0};
+    put(world, SSN_ITEM_RESTORED, 1, 0, value, sizeof value);
+}
+static void state_malformed(struct world *world) {
+    put(world, SSN_ITEM_STATE, 0, 0, "x", 1);
+}
+static void state_unknown(struct world *world) {
+    put(world, SSN_ITEM_STATE, 2, 0, "\x01", 1);
+}
+
+static const struct {
+    const char *what;
+    void (*change)(struct world *world);
+    const char *expected;
+} cases[] = {
+    {"designation_malformed", designation_malformed, "malformed"},
+    {"designation_gone", designation_gone, "its designation"},
+    {"designation_gone: ranges", designation_gone, "there are ranges, but no record"},
+    {"designation_gone: name", designation_gone, "a name leads to designation"},
+    {"designation_dropping", designation_dropping, "its designation"},
+    {"designation_miscounted", designation_miscounted, "17 blocks in 1 ranges, the ranges are 16 in 1"},
+    {"designation_id_unknown", designation_id_unknown, "never given out"},
+    {"designation_name_gone", designation_name_gone, "does not lead to it"},
+    {"ranges_malformed", ranges_malformed, "malformed"},
+    {"ranges_outside", ranges_outside, "beyond the origin"},
+    {"ranges_overlap", ranges_overlap, "overlap"},
+    {"ranges_of_nothing", ranges_of_nothing, "there are ranges, but no record"},
+    {"name_malformed", name_malformed, "malformed"},
+    {"name_of_nothing", name_of_nothing, "a name leads to snapshot 999"},
+    {"name_of_another", name_of_another, "which does not have it"},
+    {"snapshot_malformed", snapshot_malformed, "malformed"},
+    {"snapshot_id_unknown", snapshot_id_unknown, "never given out"},
+    {"snapshot_point_unknown", snapshot_point_unknown, "never reached"},
+    {"snapshot_designation_unknown", snapshot_designation_unknown, "its designation"},
+    {"label_gone", label_gone, "it has no name"},
+    {"label_gone: name", label_gone, "a name leads to snapshot"},
+    {"label_malformed", label_malformed, "malformed"},
+    {"label_changed", label_changed, "does not lead to it"},
+    {"label_of_nothing", label_of_nothing, "but no record"},
+    {"property_malformed", property_malformed, "malformed"},
+    {"property_of_nothing", property_of_nothing, "but no record"},
+    {"entry_malformed", entry_malformed, "malformed"},
+    {"entry_level_impossible", entry_level_impossible, "malformed"},
+    {"entry_outside", entry_outside, "beyond the origin"},
+    {"entry_epoch_unknown", entry_epoch_unknown, "never reached"},
+    {"entry_epoch_zero", entry_epoch_zero, "never reached"},
+    {"entry_twice", entry_twice, "two entries of one epoch"},
+    {"entry_mark_needed", entry_mark_needed, "is a mark"},
+    {"data_used_twice", data_used_twice, "used"},
+    {"data_in_the_journal", data_in_the_journal, "place 33"},
+    {"data_outside", data_outside, "outside the store"},
+    {"data_forgotten", data_forgotten, "used"},
+    {"overlay_malformed", overlay_malformed, "malformed"},
+    {"overlay_of_nothing", overlay_of_nothing, "no snapshot has this overlay"},
+    {"overlay_outside", overlay_outside, "beyond the origin"},
+    {"job_malformed", job_malformed, "malformed"},
+    {"job_source_unknown", job_source_unknown, "its source"},
+    {"job_designation_unknown", job_designation_unknown, "its designation 999"},
+    {"restored_malformed", restored_malformed, "malformed"},
+    {"restored_without_job", restored_without_job, "no job"},
+    {"state_malformed", state_malformed, "malformed"},
+    {"state_unknown", state_unknown, "malformed"},
+};
+
+static void world_open(struct world *world) {
+    memset(world, 0, sizeof *world);
+    rig_open(&world->rig, NULL);
+    rig_save(&world->rig, "d", 0, 16);
+    world->snapshot = rig_snapshot_of(&world->rig, "s", "d");
+    rig_write(&world->rig, 0, 1, 1);
+    rig_write(&world->rig, 3, 1, 1);
+    selsnap_view *view = rig_view(&world->rig, world->snapshot, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
+    assert_ok(selsnap_view_write(view, "hello", 5, 8 * 4096));
+    assert_ok(selsnap_view_close(view));
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    world->point = ssn_get64(item.value);
+    world->designation = ssn_get64(item.value + 8);
+    rig_assert_sound(&world->rig);
+}
+
+/* The context goes on with lists that no longer fit its store; nothing but the check is asked of it. */
+static void run_case(unsigned i) {
+    struct world *world = malloc(sizeof *world);
+    assert_non_null(world);
+    world_open(world);
+    ssn_txn_init(&world->txn, world->rig.ss->store);
+    cases[i].change(world);
+    assert_ok(ssn_store_commit(world->rig.ss->store, &world->txn, false));
+    ssn_txn_fini(&world->txn);
+    selsnap_check_result result = {.struct_size = sizeof result};
+    assert_ok(selsnap_check(world->rig.ss, hear, world, NULL, NULL, &result));
+    if (result.problems == 0 || strstr(world->heard, cases[i].expected) == NULL) {
+        fail_msg("%s: expected \"%s\", heard %u problems:\n%s", cases[i].what, cases[i].expected,
+                 (unsigned)result.problems, world->heard);
+    }
+    rig_close(&world->rig);
+    free(world);
+}
+
+static void test_check__wrong_item__is_told(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run_case(i);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check__wrong_item__is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
