@@ -3,6 +3,7 @@
 #include "heal.h"
 
 #include "checksum.h"
+#include "resolve.h"
 
 #include <inttypes.h>
 
@@ -70,6 +71,28 @@ struct tail_entry {
     uint64_t place;
 };
 
+/*
+ * The origin may have lost what a restore copied to it: that is not flushed before a write preserves it for a younger
+ * snapshot. It stands in the store, under the entry that the restore copied from, of an older epoch.
+ */
+static int find_older_copy(struct selsnap *ss, const struct tail_entry *entry, uint64_t block, uint64_t checksum,
+                           uint8_t *buf, bool *ret_found) {
+    uint64_t epoch = entry->item->key.minor;
+    struct ssn_source source = {SSN_ENTRY_NONE, 0, 0, 0};
+    *ret_found = false;
+    do {
+        int rc = ssn_resolve_at(ss, block / SSN_RUN_BLOCKS, (unsigned)(block % SSN_RUN_BLOCKS), 1, source.epoch + 1,
+                                epoch, &source);
+        if (rc == SELSNAP_OK && source.kind == SSN_ENTRY_DATA && source.checksum == checksum) {
+            rc = copy_is_good(ss, source.place, checksum, buf, ret_found);
+        }
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+    } while (source.kind != SSN_ENTRY_NONE && !*ret_found);
+    return SELSNAP_OK;
+}
+
 /* One block: good, mended, mendable but read-only (*ret_in_origin), or damaged. */
 static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsigned i, uint8_t *buf, bool *ret_good,
                       bool *ret_in_origin) {
@@ -88,13 +111,21 @@ static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsign
     if (was_good || ss->read_only) {
         return SELSNAP_OK;
     }
-    if (!*ret_in_origin) {
+    bool found = *ret_in_origin;
+    if (!found) {
+        rc = find_older_copy(ss, entry, block, checksum, buf, &found);
+    }
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    if (!found) {
         ssn_log(&ss->report, SELSNAP_LOG_WARNING,
                 "recovery: the preserved copy of block %" PRIu64 " is damaged, and the origin has other content",
                 block);
         return SELSNAP_OK;
     }
-    ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from the origin", block);
+    ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from %s", block,
+            *ret_in_origin ? "the origin" : "an older copy");
     return ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
 }
 

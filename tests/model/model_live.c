@@ -16,10 +16,6 @@ static uint64_t sector_hash(const struct model *m, uint64_t sector) {
 }
 
 void model_set_live(struct model *m, const uint8_t *bytes, size_t len, uint64_t offset) {
-    if (!m->cuts) {
-        memcpy(m->live + offset, bytes, len);
-        return;
-    }
     uint64_t first = offset / TESTDEV_UNIT;
     uint64_t last = (offset + len - 1) / TESTDEV_UNIT;
     for (uint64_t sector = first; sector <= last; sector++) {
@@ -43,10 +39,8 @@ void model_may_hold(struct model *m, const uint8_t *bytes, size_t len, uint64_t 
 }
 
 void model_settle_live(struct model *m) {
-    if (m->cuts) {
-        for (uint64_t sector = 0; sector < m->sectors; sector++) {
-            m->live_versions[sector].count = 0;
-        }
+    for (uint64_t sector = 0; sector < m->sectors; sector++) {
+        m->live_versions[sector].count = 0;
     }
 }
 

@@ -97,26 +97,6 @@ static void adopt_overlays(struct model *m) {
     }
 }
 
-void model_kill(struct model *m) {
-    model_doing(m, "kill and open");
-    uint8_t *origin = malloc(m->size);
-    uint8_t *store = malloc(m->store->size);
-    if (origin == NULL || store == NULL) {
-        abort();
-    }
-    memcpy(origin, m->origin->bytes, m->size);
-    memcpy(store, m->store->bytes, m->store->size);
-    uint64_t store_bytes = m->store->size;
-    abandon(m);
-    m->origin = testdev_open(&m->wire, 'o', m->size, m->config->logical, origin);
-    m->store = testdev_open(&m->wire, 's', store_bytes, 0, store);
-    free(origin);
-    free(store);
-    (void)model_result(m, model_open_context(m), 0);
-    adopt_overlays(m);
-    model_check_all(m);
-}
-
 /* The devices as the cut may have left them. */
 static void take_image(struct model *m) {
     static const unsigned chances[6] = {0, 100, 50, 50, 90, 10};
@@ -245,6 +225,45 @@ static void adopt_live(struct model *m) {
         memcpy(m->live + offset, m->scratch + offset, len);
         m->live_versions[sector].count = 0;
     }
+}
+
+/*
+ * A killed process loses no write of its own, as the devices live on. But of a restore it may lose that a block is
+ * done, and with it what was written there and not flushed.
+ */
+static void settle_unrestored(struct model *m) {
+    for (uint64_t sector = 0; sector < m->sectors; sector++) {
+        bool restored = false;
+        for (unsigned i = 0; i < MODEL_JOBS; i++) {
+            restored = restored || (m->jobs[i].live && m->jobs[i].in[sector * TESTDEV_UNIT / m->block_bytes]);
+        }
+        if (!restored) {
+            m->live_versions[sector].count = 0;
+        }
+    }
+}
+
+void model_kill(struct model *m) {
+    model_list_jobs(m);
+    model_doing(m, "kill and open");
+    settle_unrestored(m);
+    uint8_t *origin = malloc(m->size);
+    uint8_t *store = malloc(m->store->size);
+    if (origin == NULL || store == NULL) {
+        abort();
+    }
+    memcpy(origin, m->origin->bytes, m->size);
+    memcpy(store, m->store->bytes, m->store->size);
+    uint64_t store_bytes = m->store->size;
+    abandon(m);
+    m->origin = testdev_open(&m->wire, 'o', m->size, m->config->logical, origin);
+    m->store = testdev_open(&m->wire, 's', store_bytes, 0, store);
+    free(origin);
+    free(store);
+    (void)model_result(m, model_open_context(m), 0);
+    adopt_live(m);
+    adopt_overlays(m);
+    model_check_all(m);
 }
 
 void model_recover(struct model *m) {
