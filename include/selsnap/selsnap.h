@@ -991,6 +991,7 @@ SELSNAP_API int selsnap_view_open(selsnap *ss, const selsnap_view_options *optio
  * @param[in] view  A view, or NULL.
  * @retval SELSNAP_ENOSPACE  The view is closed; what was written since the last flush is lost.
  * @retval SELSNAP_ESTORE    The same.
+ * @retval SELSNAP_EDAMAGED  The same.
  * @threading   Once, with no other call on the view.
  * @durability  As selsnap_view_flush().
  * @since 0.1
@@ -1057,6 +1058,8 @@ SELSNAP_API int selsnap_view_discard(selsnap_view *view, uint64_t offset, uint64
  * @param[in] view  A view.
  * @retval SELSNAP_ENOSPACE  Not durable; still readable.
  * @retval SELSNAP_ESTORE    Not durable; still readable.
+ * @retval SELSNAP_EDAMAGED  Not durable: after a flush that failed the store has dropped a block, which reads so until it is
+ *                           written again, or the snapshot is reset.
  * @threading   Any thread.
  * @durability  Every write into the snapshot that had returned before the call survives a power cut.
  * @since 0.1

@@ -21,6 +21,7 @@ struct ssn_overlay {
     struct ssn_map
         *pending; /* lock: key minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none pending */
     uint64_t pending_blocks; /* lock: those that are */
+    uint64_t flush_failures; /* writer: ssn_store_flush_failures when none of their data had been written yet */
     uint32_t users;          /* admin and catalogue->lock */
 };
 

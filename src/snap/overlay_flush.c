@@ -283,6 +283,39 @@ int ssn_overlay_lock_writer(struct selsnap *ss, struct ssn_snap *snap, struct ss
 
 /* ---- flushing and resetting ---- */
 
+/* Writes what is pending again, as long as the store still gives it: a flush that failed may have dropped it. */
+static int write_again(struct selsnap *ss, const struct ssn_overlay *overlay) {
+    uint8_t *buf = ssn_buffers_take(&ss->buffers);
+    uint64_t block = 0;
+    struct ssn_overlay_record record;
+    int rc = SELSNAP_OK;
+    while (rc == SELSNAP_OK && ssn_overlay_pending_at(overlay, block, &block, &record)) {
+        const struct ssn_source source = {record.kind, 0, record.place, record.checksum};
+        if (record.kind == SSN_ENTRY_DATA) {
+            rc = ssn_resolve_read(ss, block, 1, &source, buf, NULL);
+            rc = rc == SELSNAP_OK ? ssn_store_write_data(ss->store, record.place, buf, ss->block_bytes) : rc;
+        }
+        block++;
+    }
+    ssn_buffers_return(&ss->buffers, buf);
+    return rc;
+}
+
+/* writer is held: makes the data of what is pending durable. */
+static int flush_data(struct selsnap *ss, struct ssn_overlay *overlay) {
+    uint64_t failures = ssn_store_flush_failures(ss->store);
+    int rc = overlay->flush_failures != failures ? write_again(ss, overlay) : SELSNAP_OK;
+    rc = rc == SELSNAP_OK ? ssn_store_flush(ss->store) : rc;
+    if (rc == SELSNAP_OK && ssn_store_flush_failures(ss->store) != failures) {
+        rc = ssn_fail(&ss->report, SELSNAP_ESTORE,
+                      "another flush of the store failed beside that of a snapshot's overlay");
+    }
+    if (rc == SELSNAP_OK) {
+        overlay->flush_failures = failures;
+    }
+    return rc;
+}
+
 /* Takes writer, and admin before it when it is needed: to settle a doubt, or to give the snapshot its overlay id. */
 static bool lock_for_flush(struct selsnap *ss, const struct ssn_snap *snap, struct ssn_overlay *overlay) {
     pthread_mutex_lock(&overlay->writer);
@@ -299,7 +332,7 @@ int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_over
     bool admin = lock_for_flush(ss, snap, overlay);
     int rc = admin ? settle(ss, snap, overlay) : SELSNAP_OK;
     if (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
-        rc = ssn_store_flush(ss->store);
+        rc = flush_data(ss, overlay);
     }
     while (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
         rc = flush_some(ss, snap, overlay);

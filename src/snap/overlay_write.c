@@ -181,6 +181,9 @@ static int write_piece(struct piece *piece) {
         }
         return put_piece(piece);
     }
+    if (piece->view->overlay->pending_blocks == 0) {
+        piece->view->overlay->flush_failures = ssn_store_flush_failures(ss->store);
+    }
     uint8_t *buf = ssn_buffers_take(&ss->buffers);
     int rc = build(piece, buf);
     if (rc == SELSNAP_OK) {

@@ -371,6 +371,10 @@ int ssn_store_flush(struct ssn_store *store) {
     return ssn_store_dev_flush(store, "data");
 }
 
+uint64_t ssn_store_flush_failures(struct ssn_store *store) {
+    return atomic_load(&store->flush_failures);
+}
+
 void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_stats) {
     struct ssn_store_stats stats;
     memset(&stats, 0, sizeof stats);

@@ -138,6 +138,8 @@ void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages);
 int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size_t len);
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len);
 int ssn_store_flush(struct ssn_store *store);
+/* Rises with each flush of the device that fails: what was written before it may be lost, whatever later flushes say. */
+uint64_t ssn_store_flush_failures(struct ssn_store *store);
 
 /* ---- upkeep ---- */
 
