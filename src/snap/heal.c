@@ -3,6 +3,7 @@
 #include "heal.h"
 
 #include "checksum.h"
+#include "needed.h"
 #include "resolve.h"
 
 #include <inttypes.h>
@@ -93,77 +94,119 @@ static int find_older_copy(struct selsnap *ss, const struct tail_entry *entry, u
     return SELSNAP_OK;
 }
 
-/* One block: good, mended, mendable but read-only (*ret_in_origin), or damaged. */
+/* Whether the content with the checksum stands elsewhere: on the origin, or under an older entry. It is then in buf. */
+static int find_elsewhere(struct selsnap *ss, const struct tail_entry *entry, uint64_t block, uint64_t checksum,
+                          uint8_t *buf, bool *ret_found) {
+    *ret_found = block < ss->block_count && ssn_origin_read_blocks(ss, block, 1, buf) == SELSNAP_OK &&
+                 ssn_checksum(buf, ss->block_bytes) == checksum;
+    return *ret_found ? SELSNAP_OK : find_older_copy(ss, entry, block, checksum, buf, ret_found);
+}
+
+/* One block: its copy is good or mended (*ret_good), or its content stands elsewhere (*ret_elsewhere). */
 static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsigned i, uint8_t *buf, bool *ret_good,
-                      bool *ret_in_origin) {
+                      bool *ret_elsewhere) {
     uint64_t place = entry->place + (uint64_t)i * ss->block_pages;
     uint64_t checksum = ssn_entry_checksum(entry->item->value, i);
     uint64_t block = entry->first_block + i;
-    *ret_in_origin = false;
+    *ret_elsewhere = false;
     int rc = copy_is_good(ss, place, checksum, buf, ret_good);
     if (rc != SELSNAP_OK || (*ret_good && !ss->read_only)) {
         return rc;
     }
-    bool was_good = *ret_good;
-    if (block < ss->block_count && ssn_origin_read_blocks(ss, block, 1, buf) == SELSNAP_OK) {
-        *ret_in_origin = ssn_checksum(buf, ss->block_bytes) == checksum;
-    }
-    if (was_good || ss->read_only) {
-        return SELSNAP_OK;
-    }
-    bool found = *ret_in_origin;
-    if (!found) {
-        rc = find_older_copy(ss, entry, block, checksum, buf, &found);
-    }
-    if (rc != SELSNAP_OK) {
+    rc = find_elsewhere(ss, entry, block, checksum, buf, ret_elsewhere);
+    if (rc != SELSNAP_OK || !*ret_elsewhere || *ret_good || ss->read_only) {
         return rc;
     }
-    if (!found) {
-        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
-                "recovery: the preserved copy of block %" PRIu64 " is damaged, and the origin has other content",
-                block);
-        return SELSNAP_OK;
-    }
-    ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from %s", block,
-            *ret_in_origin ? "the origin" : "an older copy");
-    return ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
+    ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from the origin", block);
+    rc = ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
+    *ret_good = rc == SELSNAP_OK;
+    return rc;
 }
 
-static int heal_entry(struct selsnap *ss, const struct ssn_item *item, uint8_t *buf) {
+/* *ret_mended: every block of the entry can be read again. */
+static int heal_entry(struct selsnap *ss, const struct ssn_item *item, uint8_t *buf, bool *ret_mended) {
     struct ssn_entry_record record;
+    *ret_mended = true;
     if (!ssn_entry_record_decode(item->key.major, item->value, item->len, &record) || record.kind != SSN_ENTRY_DATA) {
         return SELSNAP_OK;
     }
     struct tail_entry entry = {ssn_entry_run(item->key.major) * SSN_RUN_BLOCKS + ssn_entry_first(item->key.major),
                                ssn_entry_blocks(item->key.major), item, record.place};
-    bool all_good = true;
-    bool all_in_origin = true;
+    bool all_elsewhere = true;
     for (unsigned i = 0; i < entry.blocks; i++) {
         bool good;
-        bool in_origin;
-        int rc = heal_block(ss, &entry, i, buf, &good, &in_origin);
+        bool elsewhere;
+        int rc = heal_block(ss, &entry, i, buf, &good, &elsewhere);
         if (rc != SELSNAP_OK) {
             return rc;
         }
-        all_good = all_good && good;
-        all_in_origin = all_in_origin && in_origin;
+        *ret_mended = *ret_mended && good;
+        all_elsewhere = all_elsewhere && elsewhere;
     }
-    /* Nothing may be written, and the origin still has it all: without the entry, it is read from there. */
-    return ss->read_only && !all_good && all_in_origin ? ssn_store_forget(ss->store, &item->key) : SELSNAP_OK;
+    if (*ret_mended || !ss->read_only || !all_elsewhere) {
+        return SELSNAP_OK;
+    }
+    /* Nothing may be written; without the entry, it is read from where it still is. */
+    *ret_mended = true;
+    return ssn_store_forget(ss->store, &item->key);
 }
 
-int ssn_heal_tail(struct selsnap *ss, const struct ssn_replayed *replayed) {
+int ssn_heal_tail(struct selsnap *ss, struct ssn_replayed *replayed) {
     uint8_t *buf = ssn_buffers_take(&ss->buffers);
     int rc = SELSNAP_OK;
+    size_t kept = 0;
     for (size_t i = 0; rc == SELSNAP_OK && i < replayed->tail_count; i++) {
         struct ssn_item item;
+        bool mended = true;
         rc = ssn_store_get(ss->store, &replayed->tail[i], &item);
         if (rc == SELSNAP_OK) {
-            rc = heal_entry(ss, &item, buf);
+            rc = heal_entry(ss, &item, buf, &mended);
         } else if (rc == SELSNAP_ENOENT) {
             rc = SELSNAP_OK;
         }
+        if (!mended) {
+            replayed->tail[kept++] = replayed->tail[i];
+        }
     }
+    replayed->tail_count = kept;
     ssn_buffers_return(&ss->buffers, buf);
+    return rc;
+}
+
+/*
+ * A snapshot that a crash kept from being made can leave an entry behind whose content was never flushed anywhere.
+ * Nobody can ask for it.
+ */
+static int drop_if_unneeded(struct selsnap *ss, const struct ssn_key *key) {
+    bool any;
+    bool data;
+    struct ssn_item item;
+    struct ssn_entry_record record;
+    int rc = ssn_extent_needed(ss, key->major, key->minor, 0, &any, &data);
+    rc = rc == SELSNAP_OK ? ssn_store_get(ss->store, key, &item) : rc;
+    if (rc != SELSNAP_OK || !ssn_entry_record_decode(key->major, item.value, item.len, &record)) {
+        return rc;
+    }
+    if (any) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "recovery: the preserved copy of blocks from %" PRIu64
+                " on is damaged, and the origin has other content",
+                ssn_entry_run(key->major) * SSN_RUN_BLOCKS + ssn_entry_first(key->major));
+        return SELSNAP_OK;
+    }
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_txn_delete(&txn, key);
+    ssn_txn_give(&txn, record.place, ssn_entry_blocks(key->major) * ss->block_pages);
+    rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    return rc;
+}
+
+int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed) {
+    int rc = SELSNAP_OK;
+    for (size_t i = 0; rc == SELSNAP_OK && i < replayed->tail_count; i++) {
+        rc = drop_if_unneeded(ss, &replayed->tail[i]);
+    }
     return rc;
 }

@@ -2,6 +2,9 @@
 /*
  * What a replayed journal tells the context, and step 3 of recovery (docs/format.md, section 7): the data of the last
  * batch, which may never have reached the store, is copied again from the origin.
+ *
+ * The origin's device has that content, with one exception: a block that a restore had just copied back, unflushed,
+ * when it was preserved for a younger snapshot. The device may have lost the copy; the restore's source still has it.
  */
 #ifndef SSN_HEAL_H
 #define SSN_HEAL_H
@@ -20,7 +23,12 @@ struct ssn_replayed {
 /* An ssn_replay_fn; user is a struct ssn_replayed. */
 int ssn_replayed_note(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len, bool last);
 void ssn_replayed_fini(struct ssn_replayed *replayed);
-/* Before the store is activated. On a read-only store nothing is written: such blocks are read from the origin. */
-int ssn_heal_tail(struct selsnap *ss, const struct ssn_replayed *replayed);
+/*
+ * After the catalogue is loaded, before the store is activated. On a read-only store nothing is written: such blocks
+ * are read from the origin. What cannot be mended stays in `tail`.
+ */
+int ssn_heal_tail(struct selsnap *ss, struct ssn_replayed *replayed);
+/* After the store is activated: drops those entries left in `tail` that no snapshot needs. */
+int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed);
 
 #endif

@@ -226,21 +226,23 @@ static void fini_parts(struct selsnap *ss, unsigned parts) {
     }
 }
 
-static int open_store(struct selsnap *ss) {
-    struct ssn_replayed replayed = {&ss->mem, 1, 1, NULL, 0, 0};
+/* Replay, lists, the last batch's data, a new incarnation: in this order, and nothing is written before the third. */
+static int open_store(struct selsnap *ss, struct ssn_replayed *replayed) {
     struct ssn_store_params params = {
-        ss->store_device, &ss->mem, &ss->report, ss->read_only, ss->mem.limit / 4, ssn_replayed_note, &replayed,
+        ss->store_device, &ss->mem, &ss->report, ss->read_only, ss->mem.limit / 4, ssn_replayed_note, replayed,
     };
     int rc = ssn_store_open(&params, &ss->store);
-    if (rc == SELSNAP_OK) {
-        ssn_store_raise_epoch(ss->store, replayed.epoch);
-        ssn_store_raise_id(ss->store, replayed.id);
-        rc = ssn_heal_tail(ss, &replayed);
+    if (rc != SELSNAP_OK) {
+        return rc;
     }
+    ssn_store_raise_epoch(ss->store, replayed->epoch);
+    ssn_store_raise_id(ss->store, replayed->id);
+    rc = ssn_catalogue_load(ss);
+    rc = rc == SELSNAP_OK ? ssn_heal_tail(ss, replayed) : rc;
     if (rc == SELSNAP_OK && !ss->read_only) {
         rc = ssn_store_activate(ss->store);
+        rc = rc == SELSNAP_OK ? ssn_heal_drop_unneeded(ss, replayed) : rc;
     }
-    ssn_replayed_fini(&replayed);
     return rc;
 }
 
@@ -253,8 +255,9 @@ static int open_all(struct selsnap *ss, uint32_t flags, unsigned *parts) {
     rc = rc == SELSNAP_OK ? check_origin(ss, &facts, flags) : rc;
     rc = rc == SELSNAP_OK ? set_sizes(ss, &facts) : rc;
     rc = rc == SELSNAP_OK ? init_parts(ss, parts) : rc;
-    rc = rc == SELSNAP_OK ? open_store(ss) : rc;
-    rc = rc == SELSNAP_OK ? ssn_catalogue_load(ss) : rc;
+    struct ssn_replayed replayed = {&ss->mem, 1, 1, NULL, 0, 0};
+    rc = rc == SELSNAP_OK ? open_store(ss, &replayed) : rc;
+    ssn_replayed_fini(&replayed);
     rc = rc == SELSNAP_OK ? ssn_reclaim_load(ss) : rc;
     if (rc == SELSNAP_OK) {
         ssn_designation_count_due(ss);
