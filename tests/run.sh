@@ -85,7 +85,7 @@ if ! install_missing; then
     finish 0 1
 fi
 
-if ! build build-tests; then
+if ! build build-tests -Ddocs=true; then
     finish 0 1
 fi
 run_suites build-tests

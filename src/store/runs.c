@@ -131,7 +131,9 @@ size_t ssn_runs_find(const struct ssn_runs *set, uint64_t place) {
 
 /* Replaces the runs [from, to) by `count` others. Room is there. */
 static void splice(struct ssn_runs *set, size_t from, size_t to, const struct ssn_run *with, size_t count) {
-    memmove(set->run + from + count, set->run + to, (set->count - to) * sizeof *set->run);
+    if (set->count > to) {
+        memmove(set->run + from + count, set->run + to, (set->count - to) * sizeof *set->run);
+    }
     for (size_t i = 0; i < count; i++) {
         set->run[from + i] = with[i];
     }
@@ -214,6 +216,9 @@ void ssn_runs_add_set(struct ssn_runs *set, const struct ssn_runs *other) {
 
 void ssn_runs_remove_set(struct ssn_runs *set, const struct ssn_runs *other) {
     ssn_runs_unreserve(set, other->count);
+    if (set->count == 0 || other->count == 0) {
+        return;
+    }
     /* The set moves to the end of its room, and comes back piece by piece: each run removed makes at most one more. */
     size_t shift = other->count;
     size_t total = set->count + shift;

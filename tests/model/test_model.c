@@ -12,6 +12,7 @@
 #include "test.h"
 
 static const struct config configs[] = {
+    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 1, 3, false},
     {"small", 47 * 4096 + 1536, 4 << 20, 65536, 4096, 1, 6, false},
     {"sectors", 64 * 4096, 4 << 20, 65536, 4096, 512, 8, false},
     {"runs", 600 * 4096, 16 << 20, 131072, 4096, 4096, 4, false},
@@ -34,6 +35,10 @@ static uint64_t run_sequence(struct model *m) {
 }
 
 static const struct driver driver = {"test_model", configs, sizeof configs / sizeof configs[0], false, run_sequence};
+
+static void test_model__five_blocks__agrees(void **state) {
+    driver_run(&driver, "tiny", 700, 100, state);
+}
 
 static void test_model__small_blocks__agrees(void **state) {
     driver_run(&driver, "small", 700, 60, state);
@@ -68,10 +73,10 @@ int main(int argc, char **argv) {
         return driver_main(&driver, argc, argv);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model__small_blocks__agrees),  cmocka_unit_test(test_model__sectors__agrees),
-        cmocka_unit_test(test_model__long_sequences__agree), cmocka_unit_test(test_model__several_runs__agrees),
-        cmocka_unit_test(test_model__blocks_of_8k__agrees),  cmocka_unit_test(test_model__blocks_of_64k__agrees),
-        cmocka_unit_test(test_model__full_store__agrees),
+        cmocka_unit_test(test_model__five_blocks__agrees),   cmocka_unit_test(test_model__small_blocks__agrees),
+        cmocka_unit_test(test_model__sectors__agrees),       cmocka_unit_test(test_model__long_sequences__agree),
+        cmocka_unit_test(test_model__several_runs__agrees),  cmocka_unit_test(test_model__blocks_of_8k__agrees),
+        cmocka_unit_test(test_model__blocks_of_64k__agrees), cmocka_unit_test(test_model__full_store__agrees),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

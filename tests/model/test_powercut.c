@@ -12,6 +12,7 @@
 #include "test.h"
 
 static const struct config configs[] = {
+    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 512, 3, false},
     {"small", 29 * 4096 + 1536, 2 << 20, 65536, 4096, 1, 5, false},
     {"sectors", 40 * 4096, 2 << 20, 65536, 4096, 512, 6, false},
     {"runs", 300 * 4096, 8 << 20, 65536, 4096, 4096, 4, false},
@@ -44,6 +45,10 @@ static uint64_t run_sequence(struct model *m) {
 
 static const struct driver driver = {"test_powercut", configs, sizeof configs / sizeof configs[0], true, run_sequence};
 
+static void test_powercut__five_blocks__promises_hold(void **state) {
+    driver_run(&driver, "tiny", 400, 100, state);
+}
+
 static void test_powercut__small_blocks__promises_hold(void **state) {
     driver_run(&driver, "small", 300, 100, state);
 }
@@ -73,6 +78,7 @@ int main(int argc, char **argv) {
         return driver_main(&driver, argc, argv);
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_powercut__five_blocks__promises_hold),
         cmocka_unit_test(test_powercut__small_blocks__promises_hold),
         cmocka_unit_test(test_powercut__sectors__promises_hold),
         cmocka_unit_test(test_powercut__long_sequences__promises_hold),
