@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The reader written from docs/format.md reads stores of the library, and gives what the library gives.
+
+    test_reader.py MAKE_STORE
+"""
+import ctypes
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import reader
+import xxh3
+
+MAKE_STORE = None
+BLOCK_SIZES = (4096, 16384)
+STAGES = ("1-journal", "2-more", "3-tree", "4-tree and journal", "5-reclaiming", "6-restoring", "7-done", "8-closed",
+          "9-lost")
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def change(path, offset, change_byte=lambda byte: byte ^ 0x20):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([change_byte(byte)]))
+
+
+class Checksum(unittest.TestCase):
+    def test_known_values(self):
+        self.assertEqual(xxh3.checksum(b""), 0x2d06800538d394c2)
+        self.assertEqual(xxh3.checksum(b"xxhash"), xxh3.checksum(bytearray(b"xxhash")))
+
+    def test_every_length_against_the_library(self):
+        try:
+            library = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
+        except (OSError, AttributeError):
+            self.skipTest("no libxxhash to compare with")
+        library.restype = ctypes.c_uint64
+        library.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+        numbers = random.Random(1)
+        for length in list(range(0, 1100)) + [2047, 2048, 2049, 4088, 4096, 65536]:
+            data = numbers.randbytes(length)
+            self.assertEqual(xxh3.checksum(data), library(data, length), "length %d" % length)
+
+
+class Stores(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="selsnap-compat-")
+        for size in BLOCK_SIZES:
+            where = os.path.join(cls.dir, str(size))
+            os.mkdir(where)
+            subprocess.run([MAKE_STORE, where, str(size)], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.dir)
+
+    def stage(self, size, stage, *name):
+        return os.path.join(self.dir, str(size), stage, *name)
+
+    def read(self, store_path, origin_path):
+        store = reader.Store(store_path, origin_path)
+        self.addCleanup(store.close)
+        return store
+
+    def open(self, size, stage):
+        return self.read(self.stage(size, stage, "store.img"), self.stage(size, stage, "origin.img"))
+
+    def copy(self, stage, size=4096):
+        where = tempfile.mkdtemp(dir=self.dir)
+        for name in ("store.img", "origin.img"):
+            shutil.copy(self.stage(size, stage, name), where)
+        return os.path.join(where, "store.img"), os.path.join(where, "origin.img")
+
+    def every_stage(self):
+        for size in BLOCK_SIZES:
+            for stage in STAGES:
+                with open(self.stage(size, stage, "expected.json"), encoding="utf-8") as file:
+                    yield size, stage, json.load(file)
+
+    def test_listing__every_stage__as_the_library_says(self):
+        for size, stage, expected in self.every_stage():
+            listing = self.open(size, stage).listing()
+            for snap in expected:
+                del snap["lost"]
+            self.assertEqual(listing, expected, "%s, blocks of %d" % (stage, size))
+
+    def test_extract__every_stage__as_the_library_reads(self):
+        out = os.path.join(self.dir, "out")
+        for size, stage, expected in self.every_stage():
+            store = self.open(size, stage)
+            for snap in expected:
+                record = store.by_name(snap["name"])
+                what = "%s, blocks of %d, snapshot %s" % (stage, size, snap["name"])
+                lost = store.extract(record, out, frozen=True)
+                self.assertEqual(lost, snap["lost"], what)
+                self.assertEqual(content(out), content(self.stage(size, stage, "%d.frozen" % snap["id"])), what)
+                store.extract(record, out)
+                self.assertEqual(content(out), content(self.stage(size, stage, "%d.changed" % snap["id"])), what)
+
+    def test_stages__cover_what_they_are_for(self):
+        """A test of a comparison proves that there is something to compare."""
+        journal, tree = self.open(4096, "1-journal"), self.open(4096, "3-tree")
+        self.assertTrue(journal.batches > 5 and not any(key[0] == reader.ENTRY for key in journal.tree_keys))
+        self.assertTrue(any(key[0] == reader.ENTRY for key in tree.tree_keys))
+        both = self.open(4096, "4-tree and journal")
+        self.assertTrue(both.batches > 0 and any(key[0] == reader.ENTRY for key in both.tree_keys))
+        kinds = {entry[0] for store in (journal, tree) for block in store.entries.values() for entry in block.values()}
+        self.assertEqual(kinds, {reader.DATA, reader.ZERO})
+        levels = {key[1] >> 8 & 15 for key in tree.items if key[0] == reader.ENTRY}
+        self.assertTrue(len(levels) > 3)
+        self.assertTrue(self.open(4096, "2-more").overlays)
+        self.assertTrue(self.open(4096, "6-restoring").jobs)
+        self.assertFalse(self.open(4096, "7-done").jobs)
+        self.assertEqual(self.open(4096, "8-closed").super.flags & 1, 1)
+        self.assertEqual(self.open(4096, "8-closed").batches, 0)
+        ring = both.super.journal_pages
+        self.assertTrue(self.open(4096, "6-restoring").super.journal_number > ring)
+
+    def test_restoring__redirect_left_out__differs(self):
+        """That blocks not yet restored read from the source is seen by the comparison."""
+        store = self.open(4096, "6-restoring")
+        store.jobs = {}
+        snap = store.by_name("during the restore")
+        out = os.path.join(self.dir, "out")
+        store.extract(snap, out, frozen=True)
+        self.assertNotEqual(content(out), content(self.stage(4096, "6-restoring", "%d.frozen" % snap["id"])))
+
+    # ---- damage
+
+    def test_damage__data__named(self):
+        store_path, origin_path = self.copy("3-tree")
+        store = self.read(store_path, origin_path)
+        block, place = next((block, entry[1]) for block, entries in store.entries.items()
+                            for entry in entries.values() if entry[0] == reader.DATA)
+        change(store_path, place * 4096 + 4095)
+        store = self.read(store_path, origin_path)
+        with self.assertRaisesRegex(reader.Damage, "block %d " % block):
+            for snap in store.snapshots.values():
+                store.read_block(snap, block, True)
+
+    def test_damage__data_of_the_last_batch__read_from_the_origin(self):
+        """[F-8], section 7 step 3: before the flush of its record the block cannot have been overwritten."""
+        store_path, origin_path = self.copy("1-journal")
+        store = self.read(store_path, origin_path)
+        entry_key = next(key for key in store.last_batch if key[0] == reader.ENTRY)
+        block, place = next((block, entry[1]) for block, entries in store.entries.items()
+                            for entry in entries.values() if entry[3] == entry_key)
+        snap = store.by_name("first")
+        old = store.read_block(snap, block, True)
+        change(store_path, place * 4096)
+        with self.assertRaises(reader.Damage):
+            self.read(store_path, origin_path).read_block(snap, block, True)
+        with open(origin_path, "r+b") as file:
+            file.seek(block * 4096)
+            file.write(old)
+        self.assertEqual(self.read(store_path, origin_path).read_block(snap, block, True), old)
+
+    def test_damage__tree_page__refused(self):
+        for at in (20, 47, 60, 4095):
+            store_path, origin_path = self.copy("3-tree")
+            place = self.read(store_path, origin_path).super.root_place
+            change(store_path, place * 4096 + at)
+            with self.assertRaises(reader.Damage):
+                self.read(store_path, origin_path)
+
+    def test_damage__newer_superblock__refused(self):
+        """[F-5] The older one would lead to an older state."""
+        store_path, origin_path = self.copy("4-tree and journal")
+        slot = self.read(store_path, origin_path).super.place
+        change(store_path, slot * 4096 + 100)
+        with self.assertRaisesRegex(reader.Damage, "newer superblock"):
+            self.read(store_path, origin_path)
+
+    def test_damage__older_superblock__does_not_matter(self):
+        store_path, origin_path = self.copy("4-tree and journal")
+        slot = self.read(store_path, origin_path).super.place
+        change(store_path, (16 - slot) * 4096 + 100)
+        self.assertTrue(self.read(store_path, origin_path).snapshots)
+
+    def test_damage__any_bit_of_a_batch__refused(self):
+        """[F-8] What is damaged is not taken for torn."""
+        store_path, origin_path = self.copy("4-tree and journal")
+        store = self.read(store_path, origin_path)
+        first = store.super.journal_start * 4096
+        numbers = random.Random(2)
+        for _ in range(40):
+            at = 32 * 4096 + (first + numbers.randrange(store.journal_bytes)) % (store.super.journal_pages * 4096)
+            change(store_path, at)
+            with self.assertRaises(reader.Damage):
+                self.read(store_path, origin_path)
+            change(store_path, at)
+        self.assertEqual(self.read(store_path, origin_path).batches, store.batches)
+
+
+if __name__ == "__main__":
+    MAKE_STORE = sys.argv.pop(1)
+    unittest.main()
