@@ -979,8 +979,9 @@ typedef struct selsnap_view_options {
  * @retval SELSNAP_ENOENT     No such snapshot.
  * @retval SELSNAP_EINVAL     An option is not allowed.
  * @retval SELSNAP_EREADONLY  Writable, and the context is read-only.
+ * @retval SELSNAP_ESTORE     A write into the snapshot failed before, and the store does not yet tell what became of it.
  * @threading   Any thread.
- * @durability  Nothing is written.
+ * @durability  Nothing is written, but to find out what became of a write that failed.
  * @since 0.1
  */
 SELSNAP_API int selsnap_view_open(selsnap *ss, const selsnap_view_options *options,

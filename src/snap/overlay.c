@@ -61,7 +61,7 @@ static void untake_all(struct selsnap *ss, const struct ssn_map *pending) {
     }
 }
 
-int ssn_overlay_open(struct selsnap *ss, struct ssn_overlay **ret_overlay) {
+static int open_overlay(struct selsnap *ss, struct ssn_overlay **ret_overlay) {
     struct ssn_overlay *overlay = ssn_calloc(&ss->mem, 1, sizeof *overlay);
     if (overlay == NULL) {
         return SELSNAP_ENOMEM;
@@ -88,10 +88,8 @@ out_free:
     return SELSNAP_ENOMEM;
 }
 
-void ssn_overlay_close(struct selsnap *ss, struct ssn_overlay *overlay) {
-    if (overlay == NULL) {
-        return;
-    }
+/* Nobody uses it. What is still pending is lost, and its space given back. */
+static void close_overlay(struct selsnap *ss, struct ssn_overlay *overlay) {
     untake_all(ss, overlay->pending);
     ssn_map_close(overlay->pending);
     pthread_rwlock_destroy(&overlay->lock);
@@ -99,25 +97,36 @@ void ssn_overlay_close(struct selsnap *ss, struct ssn_overlay *overlay) {
     ssn_free(&ss->mem, overlay);
 }
 
-void ssn_overlay_join(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+int ssn_overlay_join(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay **ret_overlay) {
+    struct ssn_overlay *overlay = snap->overlay;
+    int rc = overlay == NULL ? open_overlay(ss, &overlay) : SELSNAP_OK;
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
     ssn_catalogue_write_lock(&ss->catalogue);
     snap->overlay = overlay;
     overlay->users++;
     ssn_catalogue_unlock(&ss->catalogue);
+    *ret_overlay = overlay;
+    return SELSNAP_OK;
 }
 
-void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
-    pthread_mutex_lock(&ss->admin);
+void ssn_overlay_leave_locked(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
     ssn_catalogue_write_lock(&ss->catalogue);
     bool last = --overlay->users == 0;
     if (last) {
         snap->overlay = NULL;
     }
     ssn_catalogue_unlock(&ss->catalogue);
-    pthread_mutex_unlock(&ss->admin);
     if (last) {
-        ssn_overlay_close(ss, overlay);
+        close_overlay(ss, overlay);
     }
+}
+
+void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    pthread_mutex_lock(&ss->admin);
+    ssn_overlay_leave_locked(ss, snap, overlay);
+    pthread_mutex_unlock(&ss->admin);
 }
 
 /* ---- looking ---- */
@@ -237,6 +246,13 @@ uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from) {
 
 bool ssn_overlay_any_pending(const struct ssn_snap *snap) {
     return snap->overlay != NULL && ssn_overlay_next_pending(snap->overlay, 0) != UINT64_MAX;
+}
+
+bool ssn_overlay_unflushed(struct selsnap *ss, const struct ssn_snap *snap) {
+    ssn_catalogue_read_lock(&ss->catalogue);
+    bool doubt = snap->overlay_doubt != SSN_OVERLAY_SURE;
+    ssn_catalogue_unlock(&ss->catalogue);
+    return doubt || ssn_overlay_any_pending(snap);
 }
 
 /* ---- changing what is pending ---- */

@@ -16,21 +16,19 @@
 enum { SSN_OVERLAY_PENDING_MAX = 8192 }; /* blocks; then writers flush by themselves */
 
 struct ssn_overlay {
-    pthread_mutex_t writer; /* one writer, flush or reset at a time; held across store I/O */
-    pthread_rwlock_t lock;  /* memory only; who changes `pending` holds writer too */
-    struct ssn_map
-        *pending; /* lock: key minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none pending */
+    pthread_mutex_t writer;  /* one writer, flush or reset at a time; held across store I/O */
+    pthread_rwlock_t lock;   /* memory only; who changes `pending` holds writer too */
+    struct ssn_map *pending; /* lock: minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none */
     uint64_t pending_blocks; /* lock: those that are */
     uint64_t flush_failures; /* writer: ssn_store_flush_failures when none of their data had been written yet */
     uint32_t users;          /* admin and catalogue->lock */
 };
 
-int ssn_overlay_open(struct selsnap *ss, struct ssn_overlay **ret_overlay);
-/* Nobody uses it. What is still pending is lost, and its space given back. */
-void ssn_overlay_close(struct selsnap *ss, struct ssn_overlay *overlay);
-/* admin is held: one user more; the overlay is the snapshot's, or becomes it. */
-void ssn_overlay_join(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
-/* One user less; the last one closes it. Takes admin. The snapshot's view must still count. */
+/* admin is held: one user more of the snapshot's overlay, which is made when there is none. */
+int ssn_overlay_join(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay **ret_overlay);
+/* One user less; with the last one, what is still pending is lost, and its space given back. A view still counts. */
+void ssn_overlay_leave_locked(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+/* The same where admin is not held. */
 void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
 
 /*
@@ -49,6 +47,8 @@ int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsign
 uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from);
 /* admin is held: something written into the snapshot is pending. */
 bool ssn_overlay_any_pending(const struct ssn_snap *snap);
+/* admin is held: or a commit is in doubt. */
+bool ssn_overlay_unflushed(struct selsnap *ss, const struct ssn_snap *snap);
 /* The first block >= from that is in the index, with its record; UINT64_MAX: none. */
 int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,
                      struct ssn_overlay_record *ret_record);
@@ -70,6 +70,9 @@ void ssn_overlay_forget(struct selsnap *ss, struct ssn_overlay *overlay, uint64_
  * overlay's map; gives the old one, to close. doubt: whether the store has it so. */
 struct ssn_map *ssn_overlay_clear(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay,
                                   struct ssn_map *empty, enum ssn_overlay_doubt doubt);
+
+/* admin is held: finds out what became of a commit in doubt. SELSNAP_ESTORE: not yet. */
+int ssn_overlay_settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
 
 /* Below: neither admin nor writer is held. */
 

@@ -20,6 +20,7 @@
 #include "snapshot.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -49,6 +50,7 @@ struct batch {
     uint64_t first; /* blocks in the transaction */
     uint64_t last;
     unsigned count;
+    unsigned limit; /* at most so many */
 };
 
 /* true: what was gathered so far is in *ret_full, and place begins anew. */
@@ -128,18 +130,20 @@ static int add_block(struct batch *batch, uint64_t block, const struct ssn_overl
     return SELSNAP_OK;
 }
 
-/* Fills the transaction with pending blocks from `from` on. */
-static int fill(struct batch *batch, struct ssn_snap *snap, uint64_t from) {
+/* Fills the transaction with the first pending blocks. */
+static int fill(struct batch *batch, const struct ssn_snap *snap) {
     if (batch->fresh) {
         /* As it will be, and is in memory only after the commit. */
         struct ssn_snap changed = {.id = snap->id, .record = snap->record};
         changed.record.overlay = batch->id;
         ssn_snapshot_put_record(&batch->txn, &changed);
     }
+    uint64_t from = 0;
     uint64_t block;
     struct ssn_overlay_record record;
     int rc = SELSNAP_OK;
-    while (rc == SELSNAP_OK && batch->txn.len + OP_BYTES_PER_BLOCK + OP_BYTES_ASIDE <= SSN_TXN_MAX &&
+    while (rc == SELSNAP_OK && batch->count < batch->limit &&
+           batch->txn.len + OP_BYTES_PER_BLOCK + OP_BYTES_ASIDE <= SSN_TXN_MAX &&
            ssn_overlay_pending_at(batch->overlay, from, &block, &record)) {
         rc = add_block(batch, block, &record);
         from = block + 1;
@@ -168,19 +172,26 @@ static int commit(struct batch *batch, struct ssn_snap *snap) {
     return rc;
 }
 
-/* One transaction. writer is held, and admin when the snapshot has no overlay id. */
-static int flush_some(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
-    struct batch batch = {.ss = ss, .overlay = overlay, .id = ssn_overlay_id(ss, snap), .known_from = UINT64_MAX};
+/*
+ * One transaction of at most *limit blocks. On SELSNAP_ENOSPACE *limit is less: the less a transaction changes, the
+ * less room the checkpoint after it needs. writer is held, and admin when the snapshot has no overlay id.
+ */
+static int flush_some(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay, unsigned *limit) {
+    struct batch batch = {
+        .ss = ss, .overlay = overlay, .id = ssn_overlay_id(ss, snap), .known_from = UINT64_MAX, .limit = *limit};
     batch.fresh = batch.id == 0;
     if (batch.fresh) {
         batch.id = ssn_store_take_id(ss->store);
     }
     ssn_txn_init(&batch.txn, ss->store);
-    int rc = fill(&batch, snap, 0);
+    int rc = fill(&batch, snap);
     if (rc == SELSNAP_OK) {
         rc = commit(&batch, snap);
     }
     ssn_txn_fini(&batch.txn);
+    if (rc == SELSNAP_ENOSPACE) {
+        *limit = batch.count / 8;
+    }
     return rc;
 }
 
@@ -265,6 +276,13 @@ static int settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay 
     return rc;
 }
 
+int ssn_overlay_settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    pthread_mutex_lock(&overlay->writer);
+    int rc = settle(ss, snap, overlay);
+    pthread_mutex_unlock(&overlay->writer);
+    return rc;
+}
+
 int ssn_overlay_lock_writer(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
     pthread_mutex_lock(&overlay->writer);
     if (!in_doubt(ss, snap)) {
@@ -319,7 +337,7 @@ static int flush_data(struct selsnap *ss, struct ssn_overlay *overlay) {
 /* Takes writer, and admin before it when it is needed: to settle a doubt, or to give the snapshot its overlay id. */
 static bool lock_for_flush(struct selsnap *ss, const struct ssn_snap *snap, struct ssn_overlay *overlay) {
     pthread_mutex_lock(&overlay->writer);
-    if (overlay->pending_blocks == 0 || (!in_doubt(ss, snap) && ssn_overlay_id(ss, snap) != 0)) {
+    if (!in_doubt(ss, snap) && (overlay->pending_blocks == 0 || ssn_overlay_id(ss, snap) != 0)) {
         return false;
     }
     pthread_mutex_unlock(&overlay->writer);
@@ -334,8 +352,10 @@ int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_over
     if (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
         rc = flush_data(ss, overlay);
     }
+    unsigned limit = UINT_MAX;
     while (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
-        rc = flush_some(ss, snap, overlay);
+        rc = flush_some(ss, snap, overlay, &limit);
+        rc = rc == SELSNAP_ENOSPACE && limit > 0 ? SELSNAP_OK : rc;
     }
     pthread_mutex_unlock(&overlay->writer);
     if (admin) {
@@ -353,11 +373,11 @@ int ssn_view_flush(struct selsnap_view *view) {
     if (view->overlay != NULL) {
         return ssn_overlay_flush(ss, view->snap, view->overlay);
     }
-    /* A pristine view has no overlay, but its snapshot may; to join it keeps it. */
+    /* A pristine view has no overlay, but its snapshot may. */
+    struct ssn_overlay *overlay = NULL;
     pthread_mutex_lock(&ss->admin);
-    struct ssn_overlay *overlay = view->snap->overlay;
-    if (overlay != NULL) {
-        ssn_overlay_join(ss, view->snap, overlay);
+    if (ssn_overlay_unflushed(ss, view->snap)) {
+        rc = ssn_overlay_join(ss, view->snap, &overlay);
     }
     pthread_mutex_unlock(&ss->admin);
     if (overlay != NULL) {

@@ -12,6 +12,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum {
+    RECORDS_PER_PAGE = 16, /* of the tree, with what a checkpoint needs besides */
+    SPARE_PAGES = 16,
+};
+
 /* Some blocks of a run, written in whole or in part. */
 struct piece {
     struct selsnap_view *view;
@@ -105,11 +110,30 @@ static unsigned assign_places(struct piece *piece, unsigned next, uint64_t place
     return next;
 }
 
+/* Whether there is room for so many pages of data, and for what is pending in the tree: else it could not be flushed.
+ */
+static int check_room(const struct piece *piece, uint64_t data_pages) {
+    struct selsnap *ss = piece->view->ss;
+    uint64_t records = piece->view->overlay->pending_blocks + piece->count;
+    struct ssn_store_stats stats;
+    ssn_store_get_stats(ss->store, &stats);
+    if (stats.free_bytes / SSN_PAGE_SIZE >= data_pages + records / RECORDS_PER_PAGE + SPARE_PAGES) {
+        return SELSNAP_OK;
+    }
+    return ssn_fail(&ss->report, SELSNAP_ENOSPACE,
+                    "no room to write %u blocks into snapshot %" PRIu64 ": %" PRIu64 " bytes of the store are free",
+                    piece->count, piece->view->snap->id, stats.free_bytes);
+}
+
 static int take_places(struct piece *piece) {
     struct selsnap *ss = piece->view->ss;
     uint64_t wanted = 0;
     for (unsigned i = 0; i < piece->count; i++) {
         wanted += piece->records[i].kind == SSN_ENTRY_DATA ? ss->block_pages : 0;
+    }
+    int room = wanted > 0 ? check_room(piece, wanted) : SELSNAP_OK;
+    if (room != SELSNAP_OK) {
+        return room;
     }
     unsigned next = 0;
     while (wanted > 0) {
@@ -207,6 +231,27 @@ static int lock_for_write(struct selsnap_view *view) {
     return rc;
 }
 
+/* Writes a piece; when there is no room, once more after what can be done for room. */
+static int write_or_make_room(struct piece *piece) {
+    struct selsnap_view *view = piece->view;
+    int rc = SELSNAP_ENOSPACE;
+    for (int attempt = 0; attempt < 2 && rc == SELSNAP_ENOSPACE; attempt++) {
+        rc = lock_for_write(view);
+        if (rc == SELSNAP_OK) {
+            rc = write_piece(piece);
+            pthread_mutex_unlock(&view->overlay->writer);
+        }
+        if (rc == SELSNAP_ENOSPACE && attempt == 0) {
+            /* What is overwritten becomes free, and less has to be kept for what is pending. */
+            int made = ssn_overlay_flush(view->ss, view->snap, view->overlay);
+            made = made == SELSNAP_OK ? ssn_store_checkpoint(view->ss->store) : made;
+            rc = made == SELSNAP_OK ? rc : made;
+            attempt += made != SELSNAP_OK;
+        }
+    }
+    return rc;
+}
+
 /* Whether the snapshot designates every block of the range. */
 static int check_designated(struct selsnap_view *view, uint64_t offset, uint64_t len) {
     struct selsnap *ss = view->ss;
@@ -245,11 +290,7 @@ static int write_range(struct selsnap_view *view, const uint8_t *data, uint64_t 
     while (rc == SELSNAP_OK && len > 0) {
         cut_piece(&piece, offset, len);
         piece.data = data;
-        rc = lock_for_write(view);
-        if (rc == SELSNAP_OK) {
-            rc = write_piece(&piece);
-            pthread_mutex_unlock(&view->overlay->writer);
-        }
+        rc = write_or_make_room(&piece);
         data = data != NULL ? data + piece.len : NULL;
         offset += piece.len;
         len -= piece.len;

@@ -45,12 +45,16 @@ static int find_snap(struct selsnap *ss, const selsnap_view_options *options, st
 static int attach(struct selsnap_view *view) {
     struct selsnap *ss = view->ss;
     if ((view->flags & SELSNAP_VIEW_PRISTINE) == 0) {
-        struct ssn_overlay *overlay = view->snap->overlay;
-        int rc = overlay == NULL ? ssn_overlay_open(ss, &overlay) : SELSNAP_OK;
+        struct ssn_overlay *overlay;
+        int rc = ssn_overlay_join(ss, view->snap, &overlay);
         if (rc != SELSNAP_OK) {
             return rc;
         }
-        ssn_overlay_join(ss, view->snap, overlay);
+        rc = ssn_overlay_settle(ss, view->snap, overlay);
+        if (rc != SELSNAP_OK) {
+            ssn_overlay_leave_locked(ss, view->snap, overlay);
+            return rc;
+        }
         view->overlay = overlay;
     }
     ssn_catalogue_write_lock(&ss->catalogue);
@@ -89,9 +93,9 @@ int ssn_view_close(struct selsnap_view *view) {
     struct selsnap *ss = view->ss;
     /* A pristine view flushes too: its flush speaks for all that was written into the snapshot. */
     pthread_mutex_lock(&ss->admin);
-    bool pending = ssn_overlay_any_pending(view->snap);
+    bool unflushed = ssn_overlay_unflushed(ss, view->snap);
     pthread_mutex_unlock(&ss->admin);
-    int rc = pending ? ssn_view_flush(view) : SELSNAP_OK;
+    int rc = unflushed ? ssn_view_flush(view) : SELSNAP_OK;
     if (view->overlay != NULL) {
         ssn_overlay_leave(ss, view->snap, view->overlay);
     }
