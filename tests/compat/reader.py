@@ -371,9 +371,21 @@ class Store:
         need(self.area <= place and place + self.block_pages <= self.super.store_pages, "place of block %d" % block)
         data = self.pages(place, self.block_pages)
         if checksum(data) != wanted and key in self.last_batch:
-            data = self.origin_block(block)  # section 7, step 3
+            data = self.elsewhere(block, wanted, key) or data
         need(checksum(data) == wanted, "the copy of block %d at place %d" % (block, place))
         return data
+
+    def elsewhere(self, block, wanted, key):
+        """Section 7, step 3: where data that a power cut lost may still be."""
+        data = self.origin_block(block)
+        if checksum(data) == wanted:
+            return data
+        for epoch, (kind, place, other, _) in self.entries.get(block, {}).items():
+            if key[0] == ENTRY and epoch < key[2] and kind == DATA and other == wanted:
+                data = self.pages(place, self.block_pages)
+                if checksum(data) == wanted:
+                    return data
+        return None
 
     def read_block(self, snap, block, frozen=False):
         """A designated block, filled up with zeros if it is a short last one."""
