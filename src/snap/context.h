@@ -32,7 +32,6 @@ struct ssn_counters {
     _Atomic uint64_t blocks_preserved;
     _Atomic uint64_t blocks_zero;
     _Atomic uint64_t blocks_lost;
-    _Atomic uint64_t clean_writes;
     _Atomic uint64_t preserving_writes;
     _Atomic uint64_t blocks_restored;
     _Atomic uint64_t gate_closed_ns_max;

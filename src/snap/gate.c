@@ -68,6 +68,19 @@ void ssn_gate_leave(struct ssn_gate *gate, unsigned shard) {
     }
 }
 
+void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard) {
+    atomic_fetch_add_explicit(&gate->shards[shard].counted, 1, memory_order_relaxed);
+    ssn_gate_leave(gate, shard);
+}
+
+uint64_t ssn_gate_counted(struct ssn_gate *gate) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < SSN_GATE_SHARDS; i++) {
+        sum += atomic_load_explicit(&gate->shards[i].counted, memory_order_relaxed);
+    }
+    return sum;
+}
+
 static bool anybody_inside(struct ssn_gate *gate) {
     for (unsigned i = 0; i < SSN_GATE_SHARDS; i++) {
         if (atomic_load(&gate->shards[i].inside) != 0) {

@@ -15,7 +15,8 @@ enum { SSN_GATE_SHARDS = 16 };
 
 struct ssn_gate_shard {
     _Atomic uint64_t inside;
-    uint8_t pad[56]; /* one cache line each */
+    _Atomic uint64_t counted; /* writers that left with ssn_gate_leave_counted */
+    uint8_t pad[48];          /* one cache line each */
 };
 
 struct ssn_gate {
@@ -31,6 +32,9 @@ void ssn_gate_fini(struct ssn_gate *gate);
 /* Waits while the gate is closed. Gives what to hand to leave. */
 unsigned ssn_gate_enter(struct ssn_gate *gate);
 void ssn_gate_leave(struct ssn_gate *gate, unsigned shard);
+/* The same, and counts the writer, on the cache line that it has anyway. */
+void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard);
+uint64_t ssn_gate_counted(struct ssn_gate *gate);
 /* Returns with the gate closed and nobody inside. */
 void ssn_gate_close(struct ssn_gate *gate);
 void ssn_gate_open(struct ssn_gate *gate);

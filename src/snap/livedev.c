@@ -188,8 +188,7 @@ static bool enter_clean(struct selsnap *ss, uint64_t first, uint64_t count, unsi
 
 static int apply_clean(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len, unsigned shard) {
     int rc = apply_change(ss, change, offset, len);
-    ssn_gate_leave(&ss->gate, shard);
-    ssn_count(&ss->count.clean_writes, 1);
+    ssn_gate_leave_counted(&ss->gate, shard);
     return rc;
 }
 
@@ -233,26 +232,25 @@ int ssn_live_write_zeroes(struct selsnap *ss, uint64_t offset, uint64_t len) {
 
 /* ---- discarding ---- */
 
-/* Discards whole blocks that nobody needs, as many from `first` on as the need bits allow; at least one is passed. */
+/* Discards the blocks from `first` on if nobody needs them, or passes those that somebody does: what has one answer. */
 static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64_t *ret_passed) {
-    uint64_t page_end = ssn_min_u64(end, (first / SSN_NEED_PAGE_BLOCKS + 1) * SSN_NEED_PAGE_BLOCKS);
     int rc = ssn_need_refresh(ss, first, 1, ssn_need_version(&ss->need));
-    if (rc != SELSNAP_OK) {
+    if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
         return rc;
     }
     unsigned shard = ssn_gate_enter(&ss->gate);
-    uint64_t count = page_end - first;
-    while (count > 0 && ssn_need_test(&ss->need, first, count) != SSN_NEED_CLEAR) {
-        count /= 2;
+    enum ssn_need_answer answer = ssn_need_run(&ss->need, first, end, ret_passed);
+    if (atomic_load(&ss->abandoned)) {
+        answer = SSN_NEED_CLEAR;
     }
-    if (count > 0) {
+    rc = SELSNAP_OK;
+    if (answer == SSN_NEED_CLEAR) {
         uint64_t offset = ssn_offset_of(ss, first);
-        uint64_t stop = ssn_min_u64(ssn_offset_of(ss, first + count), ss->origin_bytes);
+        uint64_t stop = ssn_min_u64(ssn_offset_of(ss, first + *ret_passed), ss->origin_bytes);
         rc = ssn_device_discard(ss->origin, offset, stop - offset);
         rc = rc == SELSNAP_ENOTSUP ? SELSNAP_OK : origin_failed(ss, rc, "discard", offset, stop - offset);
     }
     ssn_gate_leave(&ss->gate, shard);
-    *ret_passed = count > 0 ? count : 1;
     return rc;
 }
 

@@ -108,6 +108,51 @@ enum ssn_need_answer ssn_need_test(struct ssn_need *need, uint64_t first_block, 
     return SSN_NEED_CLEAR;
 }
 
+/* 64 blocks' bits, as far as they are known: ones where only the summary is. */
+static uint64_t word_of_page(struct ssn_need *need, uint64_t page_index, uint64_t w) {
+    struct ssn_need_page *page = &need->pages[page_index];
+    uint64_t group = w * 64 / SSN_NEED_GROUP_BLOCKS;
+    uint64_t summary = atomic_load_explicit(&page->summary[group / 64], memory_order_acquire);
+    if ((summary >> (group % 64) & 1) == 0) {
+        return 0;
+    }
+    uint32_t at = atomic_load_explicit(&page->slot, memory_order_acquire);
+    if (at == 0) {
+        return UINT64_MAX;
+    }
+    struct ssn_need_slot *slot = need->slots[at - 1];
+    uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_acquire);
+    uint64_t bits = atomic_load_explicit(&slot->bits[w], memory_order_acquire);
+    bool own = (tag & TAG_PAGE) == page_index + 1 && atomic_load_explicit(&slot->tag, memory_order_acquire) == tag;
+    return own ? bits : UINT64_MAX;
+}
+
+enum ssn_need_answer ssn_need_run(struct ssn_need *need, uint64_t first_block, uint64_t end, uint64_t *ret_count) {
+    uint64_t index = first_block / SSN_NEED_PAGE_BLOCKS;
+    uint64_t base = index * SSN_NEED_PAGE_BLOCKS;
+    uint64_t at = first_block - base;
+    uint64_t stop = ssn_min_u64(end - base, SSN_NEED_PAGE_BLOCKS);
+    if (atomic_load_explicit(&need->pages[index].version, memory_order_acquire) != ssn_need_version(need)) {
+        *ret_count = stop - at;
+        return SSN_NEED_STALE;
+    }
+    bool set = word_of_page(need, index, at / 64) >> (at % 64) & 1;
+    uint64_t to = at;
+    while (to < stop) {
+        uint64_t word = word_of_page(need, index, to / 64);
+        uint64_t differs = (set ? ~word : word) & ~((UINT64_C(1) << (to % 64)) - 1);
+        if (differs != 0) {
+            while ((differs >> (to % 64) & 1) == 0) {
+                to++;
+            }
+            break;
+        }
+        to = (to / 64 + 1) * 64;
+    }
+    *ret_count = ssn_max_u64(ssn_min_u64(to, stop) - at, 1);
+    return set ? SSN_NEED_LOOK : SSN_NEED_CLEAR;
+}
+
 /* ---- slots; lock is held ---- */
 
 static void put_tag(struct ssn_need_slot *slot, uint64_t page_part) {

@@ -66,6 +66,11 @@ static inline void ssn_need_raise(struct ssn_need *need, uint64_t epoch) {
 enum ssn_need_answer { SSN_NEED_CLEAR, SSN_NEED_LOOK, SSN_NEED_STALE };
 /* Inside the gate. No lock, no allocation. */
 enum ssn_need_answer ssn_need_test(struct ssn_need *need, uint64_t first_block, uint64_t count);
+/*
+ * Inside the gate: how many blocks from `first_block` on, up to `end` and within its page, have the same answer as it.
+ * A page that is stale has one answer throughout.
+ */
+enum ssn_need_answer ssn_need_run(struct ssn_need *need, uint64_t first_block, uint64_t end, uint64_t *ret_count);
 /* Outside the gate: brings the pages of the range up to `version`, with slots. May read the store. */
 int ssn_need_refresh(struct selsnap *ss, uint64_t first_block, uint64_t count, uint64_t version);
 /* Inside the gate, by the holder of the claim, with nothing needed for these blocks at the present version. */

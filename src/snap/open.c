@@ -394,7 +394,7 @@ static void count_stats(struct selsnap *ss, selsnap_stats *stats) {
     stats->blocks_preserved = atomic_load(&ss->count.blocks_preserved);
     stats->blocks_zero = atomic_load(&ss->count.blocks_zero);
     stats->blocks_lost = atomic_load(&ss->count.blocks_lost);
-    stats->clean_writes = atomic_load(&ss->count.clean_writes);
+    stats->clean_writes = ssn_gate_counted(&ss->gate);
     stats->preserving_writes = atomic_load(&ss->count.preserving_writes);
     stats->blocks_restored = atomic_load(&ss->count.blocks_restored);
     stats->gate_closed_ns_max = atomic_load(&ss->count.gate_closed_ns_max);
