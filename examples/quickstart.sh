@@ -48,11 +48,16 @@ install_packages() {
     fi
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    if ! "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
-        # The package lists are missing or old.
-        "${sudo[@]}" apt-get update -qq
-        "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    local log install=(apt-get install -y --no-install-recommends "${missing[@]}")
+    log=$(mktemp)
+    # The second try is for package lists that are missing or old.
+    if ! "${sudo[@]}" "${install[@]}" >"$log" 2>&1; then
+        if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" "${install[@]}"; } >"$log" 2>&1; then
+            cat "$log"
+            die "the packages cannot be installed"
+        fi
     fi
+    rm -f "$log"
 }
 
 build_tool() {

@@ -146,7 +146,7 @@ const char *size_text(uint64_t bytes, char *buf, size_t len);
 /* "2024-05-01T12:00:00Z"; @p buf holds at least 32 bytes. Returns buf. */
 const char *time_text(int64_t time_ns, char *buf, size_t len);
 
-/* report.c */
+/* outcome.c */
 /* Report a failure of the library, with its own detail, and a hint where one is known. Returns the exit code. */
 int fail(struct cli *cli, int code, const char *what, ...) __attribute__((format(printf, 3, 4)));
 /* The same where the detail is known already. An empty one stands for the code's own text. */
