@@ -63,8 +63,15 @@ static int add_group(struct plan *plan, const struct ssn_group_view *group, cons
     return SELSNAP_OK;
 }
 
-/* Fills had, epoch, kind, refuses. *ret_any: there is something to do. */
+/*
+ * Fills had, epoch, kind, refuses. *ret_any: there is something to do. If so, an earlier writer of the blocks may have
+ * failed with the entries that are missing still on their way: after ssn_store_settle() it is decided again [F-14].
+ */
 static int decide(struct plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
+    memset(plan->epoch, 0, sizeof plan->epoch);
+    memset(plan->kind, SSN_ENTRY_NONE, sizeof plan->kind);
+    memset(plan->refuses, 0, sizeof plan->refuses);
+    unsigned ticket = ssn_store_enter(plan->ss->store);
     int rc = ssn_resolve_newest(plan->ss, plan->run, plan->first, plan->count, cap, plan->had);
     uint64_t oldest = UINT64_MAX;
     for (unsigned i = 0; i < plan->count; i++) {
@@ -79,6 +86,7 @@ static int decide(struct plan *plan, const struct ssn_runbits *want, uint64_t ca
         }
         below = group.newest;
     }
+    ssn_store_leave(plan->ss->store, ticket);
     *ret_any = false;
     for (unsigned i = 0; i < plan->count; i++) {
         *ret_any = *ret_any || plan->kind[i] != SSN_ENTRY_NONE;
@@ -328,9 +336,12 @@ int ssn_preserve(struct selsnap *ss, uint64_t run, unsigned first, unsigned coun
     plan->first = first;
     plan->count = count;
     bool any;
-    unsigned ticket = ssn_store_enter(ss->store);
+    bool settled;
     int rc = decide(plan, want, cap, &any);
-    ssn_store_leave(ss->store, ticket);
+    if (rc == SELSNAP_OK && any) {
+        rc = ssn_store_settle(ss->store, &settled);
+        rc = rc == SELSNAP_OK && settled ? decide(plan, want, cap, &any) : rc;
+    }
     if (rc == SELSNAP_OK && any) {
         plan->buffer = ssn_buffers_take(&ss->buffers);
         read_old(plan);

@@ -253,6 +253,7 @@ static int wait_published(struct ssn_store *store, uint64_t serial) {
     uint64_t failures = journal->failures;
     while (journal->done < serial) {
         if (journal->failures != failures) {
+            journal->given_up = ssn_max_u64(journal->given_up, serial);
             return SELSNAP_ESTORE;
         }
         if (journal->leader) {
@@ -262,6 +263,15 @@ static int wait_published(struct ssn_store *store, uint64_t serial) {
         }
     }
     return SELSNAP_OK;
+}
+
+int ssn_store_settle(struct ssn_store *store, bool *ret_ever) {
+    struct ssn_journal *journal = &store->journal;
+    pthread_mutex_lock(&journal->lock);
+    *ret_ever = journal->given_up > 0;
+    int rc = wait_published(store, journal->given_up);
+    pthread_mutex_unlock(&journal->lock);
+    return rc;
 }
 
 int ssn_store_drain(struct ssn_store *store) {

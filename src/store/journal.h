@@ -64,6 +64,7 @@ struct ssn_journal {
     uint64_t done;     /* serial of the last batch published */
     uint64_t serial;   /* of the last batch that open was, or is */
     uint64_t failures; /* failed attempts, for those who wait */
+    uint64_t given_up; /* serial of the last batch that somebody no longer waits for */
 
     struct ssn_sector seal; /* leader: what flight's sectors say */
     uint8_t *sectors;       /* leader: flight, sealed */

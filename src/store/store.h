@@ -122,6 +122,11 @@ void ssn_txn_give(struct ssn_txn *txn, uint64_t place, uint32_t pages);
  * SELSNAP_ENOMEM, SELSNAP_ELIMIT  Nothing changed, now or later.
  */
 int ssn_store_commit(struct ssn_store *store, struct ssn_txn *txn, bool essential);
+/*
+ * Before deciding again what a commit that failed with SELSNAP_ESTORE had decided: on SELSNAP_OK, whatever failed so is
+ * visible. *ret_ever: one ever did. SELSNAP_ESTORE: the store still fails.
+ */
+int ssn_store_settle(struct ssn_store *store, bool *ret_ever);
 
 /* ---- space and data ---- */
 
