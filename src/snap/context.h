@@ -37,6 +37,18 @@ struct ssn_counters {
     _Atomic uint64_t gate_closed_ns_max;
 };
 
+/*
+ * What a walk over all entries has learned of designations: they never change, so it stays true. Gaps: blocks [from, to)
+ * that the designation does not cover, one for each designation, at the index id % SSN_GAPS. One thread at a time.
+ */
+enum { SSN_GAPS = 1024 };
+struct ssn_needed_memory {
+    uint64_t last_group; /* needed the entry before; asked first */
+    struct {
+        uint64_t id, from, to;
+    } gap[SSN_GAPS];
+};
+
 /* What reclaim has to do, so that asking costs nothing. Members change while what they count is changed. */
 struct ssn_reclaim_due {
     _Atomic bool walk;            /* follows `state`: a walk runs or is due */
@@ -50,6 +62,7 @@ struct ssn_reclaim_due {
     uint64_t unrecorded; /* entries visited since the state item was written */
     unsigned txn_ops;    /* what fitted into one transaction when the store was full; 0: it was not */
     bool unsure;         /* a commit failed that may yet take effect */
+    struct ssn_needed_memory needed;
 };
 
 struct selsnap {

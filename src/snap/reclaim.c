@@ -158,7 +158,7 @@ static int judge(struct walk *walk, const struct ssn_item *item) {
     }
     bool any = false;
     bool data = false;
-    int rc = ssn_extent_needed(ss, major, item->key.minor, 0, &any, &data);
+    int rc = ssn_extent_needed_walking(ss, &ss->due.needed, major, item->key.minor, 0, &any, &data);
     if (rc != SELSNAP_OK || data || (any && record.kind == SSN_ENTRY_MARK)) {
         return rc;
     }
