@@ -5,9 +5,8 @@
  */
 #include "gate.h"
 
-#include "selsnap/error.h"
-
 #include <assert.h>
+#include <selsnap/error.h>
 #include <stdbool.h>
 #include <string.h>
 

@@ -25,10 +25,10 @@
 
 enum {
     SLOTS_MIN = 64,
-    NONE = UINT32_MAX,
     KEEP_TRIES = 16, /* slots looked at for a page just written: it never pushes out what is in use */
 };
 
+#define NONE UINT32_MAX
 #define SLOTS_MAX (UINT32_C(1) << 30)
 
 enum slot_state { SLOT_FREE, SLOT_LOADING, SLOT_READY, SLOT_FAILED };
