@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -179,6 +180,11 @@ static int testdev_flush(void *user) {
     if (dev->flush_us > 0) {
         usleep(dev->flush_us);
     }
+    atomic_fetch_add(&dev->hanging, 1);
+    while (atomic_load(&dev->hangs)) {
+        usleep(100);
+    }
+    atomic_fetch_sub(&dev->hanging, 1);
     pthread_mutex_lock(&dev->wire->lock);
     int result = admit(dev, TESTDEV_FLUSH, 0, 0, &cut);
     if (result == 0 && dev->durable != NULL) {

@@ -73,8 +73,10 @@ struct testdev {
     uint32_t bad_ops; /* calls of these kinds fail in the range below */
     uint64_t bad_offset;
     uint64_t bad_len;
-    bool drops;         /* tracking: a failed flush forgets what was not flushed, and later reads see it */
-    unsigned flush_us;  /* how long a flush takes */
+    bool drops;               /* tracking: a failed flush forgets what was not flushed, and later reads see it */
+    _Atomic bool hangs;       /* flushes do not come back while this is set */
+    _Atomic unsigned hanging; /* flushes that wait so */
+    unsigned flush_us;        /* how long a flush takes */
     unsigned write_us;  /* how long a write takes */
     uint64_t counts[5]; /* by the bit number of TESTDEV_* */
 };
