@@ -2,6 +2,7 @@
 /* Space of deleted snapshots and overlays comes back, all of it, and nothing that somebody still needs. P10, [F-13]. */
 #include "dump.h"
 #include "rig.h"
+#include "testdev.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +292,95 @@ static void test_reclaim__full_store__deletes_and_gives_back(void **state) {
     rig_close(&rig);
 }
 
+/* ---- failures ---- */
+
+struct failing {
+    struct wire wire;
+    struct rig rig;
+    struct testdev *store;
+    uint64_t kept;
+};
+
+/* Snapshots, an overlay and a designation, all but "kept" deleted and reset: there is work for every part of a step. */
+static void failing_open(struct failing *failing) {
+    memset(failing, 0, sizeof *failing);
+    wire_init(&failing->wire, false);
+    struct testdev *origin = testdev_open(&failing->wire, 'o', 64 * 4096, 0, NULL);
+    failing->store = testdev_open(&failing->wire, 's', 4 << 20, 0, NULL);
+    rig_open_on(&failing->rig, origin->device, failing->store->device, NULL);
+    struct rig *rig = &failing->rig;
+    uint64_t gone = rig_snapshot(rig, "gone", 0, 40);
+    failing->kept = rig_snapshot(rig, "kept", 20, 40);
+    write_apart(rig, 0, 64, 1);
+    uint64_t written = rig_snapshot(rig, "written", 0, 64);
+    uint8_t buf[4096] = {1};
+    for (uint64_t block = 0; block < 8; block++) {
+        selsnap_view *view = rig_view(rig, written, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
+        assert_ok(selsnap_view_write(view, buf, sizeof buf, block * 4096));
+        assert_ok(selsnap_view_close(view));
+    }
+    write_apart(rig, 0, 64, 2);
+    assert_ok(selsnap_snapshot_delete(rig->ss, gone));
+    assert_ok(selsnap_snapshot_delete(rig->ss, written));
+}
+
+/* Nothing is left of what was deleted, and no page was given back twice or not at all. */
+static void failing_finish(struct failing *failing) {
+    struct rig *rig = &failing->rig;
+    rig_settle(rig);
+    assert_int_equal(dump_count(rig->ss, "overlay ", NULL), 0);
+    assert_int_equal(dump_count(rig->ss, "job ", NULL), 0);
+    assert_int_equal(dump_count(rig->ss, "designation ", NULL), 1);
+    assert_int_equal(dump_count(rig->ss, "entry ", NULL), 20);
+    rig_assert_snapshot(rig, failing->kept, 20, 40, 0);
+    rig_assert_sound(rig);
+    rig_close(rig);
+    wire_fini(&failing->wire);
+}
+
+static void test_reclaim__store_fails_anywhere__space_comes_back_once(void **state) {
+    (void)state;
+    for (int crash = 0; crash < 2; crash++) {
+        uint64_t failed = 1;
+        for (uint64_t nth = 1; failed > 0; nth++) {
+            struct failing failing;
+            failing_open(&failing);
+            testdev_fail(failing.store, TESTDEV_ALL, nth, nth % 2 == 0);
+            selsnap_step_options options = SELSNAP_STEP_OPTIONS_INIT;
+            options.budget_blocks = 10;
+            int code = SELSNAP_OK;
+            for (unsigned i = 0; i < 12 && code == SELSNAP_OK; i++) {
+                code = selsnap_step(failing.rig.ss, &options, NULL);
+            }
+            failed = failing.store->failed;
+            assert_true(code == SELSNAP_OK || code == SELSNAP_ESTORE);
+            assert_true(failed == 0 || code != SELSNAP_OK || nth % 2 == 1);
+            testdev_mend(failing.store);
+            if (crash == 1) {
+                rig_crash(&failing.rig);
+            }
+            failing_finish(&failing);
+            assert_true(nth < 1000);
+        }
+    }
+}
+
+static void test_reclaim__no_memory_anywhere__goes_on_afterwards(void **state) {
+    (void)state;
+    uint64_t failed = 1;
+    for (uint64_t nth = 1; failed > 0; nth++) {
+        struct failing failing;
+        failing_open(&failing);
+        heap_fail(&failing.rig.heap, nth, false);
+        int code = selsnap_step(failing.rig.ss, NULL, NULL);
+        failed = failing.rig.heap.failed;
+        assert_true(code == SELSNAP_OK || code == SELSNAP_ENOMEM || code == SELSNAP_ESTORE);
+        heap_mend(&failing.rig.heap);
+        failing_finish(&failing);
+        assert_true(nth < 1000);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reclaim__snapshot_deleted__every_byte_comes_back),
@@ -302,6 +392,8 @@ int main(void) {
         cmocka_unit_test(test_reclaim__deleted_during_a_walk__walks_again),
         cmocka_unit_test(test_reclaim__overlay_reset_or_deleted__every_byte_comes_back),
         cmocka_unit_test(test_reclaim__full_store__deletes_and_gives_back),
+        cmocka_unit_test(test_reclaim__store_fails_anywhere__space_comes_back_once),
+        cmocka_unit_test(test_reclaim__no_memory_anywhere__goes_on_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
