@@ -364,7 +364,11 @@ int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size
 
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len) {
     int rc = check_place(store, place, len);
-    return rc != SELSNAP_OK ? rc : ssn_store_dev_write(store, "data", buf, len, place);
+    rc = rc != SELSNAP_OK ? rc : ssn_store_dev_write(store, "data", buf, len, place);
+    if (rc == SELSNAP_ESTORE) {
+        ssn_store_set_failed(store, true); /* until a batch is written again */
+    }
+    return rc;
 }
 
 int ssn_store_flush(struct ssn_store *store) {
