@@ -5,6 +5,7 @@
 #include "checksum.h"
 #include "needed.h"
 #include "resolve.h"
+#include "restore.h"
 
 #include <inttypes.h>
 
@@ -94,12 +95,26 @@ static int find_older_copy(struct selsnap *ss, const struct tail_entry *entry, u
     return SELSNAP_OK;
 }
 
-/* Whether the content with the checksum stands elsewhere: on the origin, or under an older entry. It is then in buf. */
+/* Whether a restore has yet to copy the block: then, without the entry, it reads as the restore's source does. */
+static bool redirected(struct selsnap *ss, uint64_t block) {
+    struct ssn_runbits remaining;
+    unsigned in_run = (unsigned)(block % SSN_RUN_BLOCKS);
+    return ssn_restore_remaining(ss, block / SSN_RUN_BLOCKS, in_run, 1, &remaining, NULL, NULL) == SELSNAP_OK &&
+           ssn_runbits_any(&remaining);
+}
+
+/*
+ * Whether the content with the checksum stands elsewhere: on the origin, or under an older entry. It is then in buf. On
+ * a read-only store only what the block reads as without its entry counts.
+ */
 static int find_elsewhere(struct selsnap *ss, const struct tail_entry *entry, uint64_t block, uint64_t checksum,
                           uint8_t *buf, bool *ret_found) {
     *ret_found = block < ss->block_count && ssn_origin_read_blocks(ss, block, 1, buf) == SELSNAP_OK &&
                  ssn_checksum(buf, ss->block_bytes) == checksum;
-    return *ret_found ? SELSNAP_OK : find_older_copy(ss, entry, block, checksum, buf, ret_found);
+    if (*ret_found || block >= ss->block_count || (ss->read_only && !redirected(ss, block))) {
+        return SELSNAP_OK;
+    }
+    return find_older_copy(ss, entry, block, checksum, buf, ret_found);
 }
 
 /* One block: its copy is good or mended (*ret_good), or its content stands elsewhere (*ret_elsewhere). */
