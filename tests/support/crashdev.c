@@ -82,7 +82,8 @@ static int dev_flush(void *user) {
     int rc = gate(dev);
     if (!dev->stopped) {
         for (uint64_t unit = 0; unit < dev->size / UNIT; unit++) {
-            if (dev->dirty[unit] != 0 && rc == 0) {
+            bool kept = rc == 0 || ((unit + dev->counts.flushes) * 2654435761u >> 7) % 2 == 0;
+            if (dev->dirty[unit] != 0 && kept) {
                 memcpy(dev->medium + unit * UNIT, dev->cache + unit * UNIT, UNIT);
             }
             dev->dirty[unit] = 0;

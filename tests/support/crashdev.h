@@ -32,7 +32,8 @@ void crashdev_stop_after(struct crashdev *dev, uint64_t calls);
 bool crashdev_stopped(const struct crashdev *dev);
 /*
  * The n-th write or flush from now on (1: the next) fails, and `more` after it; a failed write changes nothing or half,
- * a failed flush loses what was unflushed on the medium, though reads still see it, and the next flush succeeds.
+ * a failed flush brings some of what was unflushed to the medium and loses the rest, though reads still see it, and the
+ * next flush succeeds.
  */
 void crashdev_fail(struct crashdev *dev, uint64_t nth, uint64_t more);
 struct crashdev_counts crashdev_take_counts(struct crashdev *dev);

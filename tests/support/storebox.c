@@ -85,7 +85,7 @@ int box_open(struct box *box, bool read_only) {
                                       .replay_user = box};
     assert_null(box->store);
     int rc = ssn_store_open(&params, &box->store);
-    box->reopened = true;
+    box->reopened = box->maybe_count > 0;
     if (rc == SELSNAP_OK && !read_only) {
         rc = ssn_store_activate(box->store);
         if (rc != SELSNAP_OK) {

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making, opening and closing stores; what a commit costs; lookups; many threads. */
+/* Making, opening and closing stores; what a commit costs; lookups. */
 #include "test.h"
 
 #include "storebox.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { STORE = 4 << 20, JOURNAL = 64 << 10, THREADS = 4, COMMITS = 150 };
+enum { STORE = 4 << 20, JOURNAL = 64 << 10 };
 
 static int format(struct crashdev *dev, uint64_t journal_bytes, bool overwrite) {
     struct ssn_report report;
@@ -248,167 +246,6 @@ static void test_seek__many_deleted__finds_the_next(void **state) {
     box_free(box);
 }
 
-/* ---- threads ---- */
-
-struct work {
-    struct box *box;
-    uint64_t thread;
-    _Atomic bool *stop;
-    unsigned failures;
-};
-
-/* Each thread keeps a pair of keys equal in every transaction, and moves a third about. */
-static void *writer(void *user) {
-    struct work *work = user;
-    struct ssn_store *store = work->box->store;
-    for (uint64_t i = 1; i <= COMMITS; i++) {
-        struct ssn_txn txn;
-        uint8_t value[16];
-        uint64_t place;
-        uint64_t pages;
-        struct ssn_key a = ssn_key_make(SSN_ITEM_ENTRY, work->thread, 1);
-        struct ssn_key b = ssn_key_make(SSN_ITEM_OVERLAY, work->thread, 2);
-        struct ssn_key from = ssn_key_make(SSN_ITEM_JOB, (i - 1) % 5, work->thread);
-        struct ssn_key to = ssn_key_make(SSN_ITEM_JOB, i % 5, work->thread);
-        struct ssn_item old;
-        ssn_txn_init(&txn, store);
-        work->failures += ssn_store_take(store, 1, 1, &place, &pages) != SELSNAP_OK;
-        ssn_put64(value, i);
-        ssn_put64(value + 8, place);
-        if (ssn_store_get(store, &a, &old) == SELSNAP_OK) {
-            ssn_txn_give(&txn, ssn_get64(old.value + 8), 1);
-        }
-        ssn_txn_take(&txn, place, 1);
-        ssn_txn_put(&txn, &a, value, 16);
-        ssn_txn_put(&txn, &b, value, 16);
-        ssn_txn_delete(&txn, &from);
-        ssn_txn_put(&txn, &to, value, 16);
-        work->failures += ssn_store_commit(store, &txn, false) != SELSNAP_OK;
-        work->failures += ssn_store_get(store, &a, &old) != SELSNAP_OK || ssn_get64(old.value) != i;
-        ssn_txn_fini(&txn);
-    }
-    return NULL;
-}
-
-/* There is always exactly one of the keys that move, for each thread that has begun. */
-static void *reader(void *user) {
-    struct work *work = user;
-    struct ssn_store *store = work->box->store;
-    uint64_t last = 0;
-    while (!atomic_load(work->stop)) {
-        unsigned ticket = ssn_store_enter(store);
-        struct ssn_key key = ssn_key_make(SSN_ITEM_JOB, 0, 0);
-        struct ssn_item item;
-        int rc = ssn_store_seek(store, &key, &item);
-        work->failures += rc != SELSNAP_OK && (rc != SELSNAP_ENOENT || last > 0);
-        key = ssn_key_make(SSN_ITEM_JOB, UINT64_MAX, 0);
-        rc = ssn_store_seek_last(store, &key, &item);
-        work->failures += rc != SELSNAP_OK && (rc != SELSNAP_ENOENT || last > 0);
-        key = ssn_key_make(SSN_ITEM_ENTRY, 0, 1);
-        if (ssn_store_get(store, &key, &item) == SELSNAP_OK) {
-            work->failures += ssn_get64(item.value) < last;
-            last = ssn_get64(item.value);
-        }
-        ssn_store_leave(store, ticket);
-    }
-    return NULL;
-}
-
-static void test_threads__writers_and_readers__each_change_whole(void **state) {
-    (void)state;
-    struct box *box = box_new(STORE, JOURNAL, 8 << 20, 1);
-    _Atomic bool stop = false;
-    pthread_t threads[THREADS + 1];
-    struct work work[THREADS + 1];
-    assert_ok(box_open(box, false));
-    for (unsigned i = 0; i <= THREADS; i++) {
-        work[i] = (struct work){box, i, &stop, 0};
-        assert_int_equal(pthread_create(&threads[i], NULL, i < THREADS ? writer : reader, &work[i]), 0);
-    }
-    for (unsigned i = 0; i <= THREADS; i++) {
-        if (i == THREADS) {
-            atomic_store(&stop, true);
-        }
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_int_equal(work[i].failures, 0);
-    }
-    for (uint64_t i = 0; i < THREADS; i++) {
-        struct ssn_key a = ssn_key_make(SSN_ITEM_ENTRY, i, 1);
-        struct ssn_key b = ssn_key_make(SSN_ITEM_OVERLAY, i, 2);
-        struct ssn_item item;
-        assert_ok(ssn_store_get(box->store, &a, &item));
-        assert_true(ssn_get64(item.value) == COMMITS);
-        assert_ok(ssn_store_get(box->store, &b, &item));
-        assert_true(ssn_get64(item.value) == COMMITS);
-    }
-    assert_true(box_stats(box).checkpoints > 3);
-    box_free(box);
-}
-
-/* A device whose flush takes its time. */
-static int slow_flush(void *user) {
-    struct timespec pause = {0, 2000000};
-    (void)nanosleep(&pause, NULL);
-    return ssn_device_flush(user) == SELSNAP_OK ? 0 : -5;
-}
-
-static int pass_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    return ssn_device_readv(user, iov, iov_count, offset) == SELSNAP_OK ? 0 : -5;
-}
-
-static int pass_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    return ssn_device_writev(user, iov, iov_count, offset) == SELSNAP_OK ? 0 : -5;
-}
-
-struct committer {
-    struct ssn_store *store;
-    uint64_t thread;
-    int rc;
-};
-
-static void *commit_some(void *user) {
-    struct committer *committer = user;
-    for (uint64_t i = 0; i < 20 && committer->rc == SELSNAP_OK; i++) {
-        struct ssn_txn txn;
-        struct ssn_key key = ssn_key_make(SSN_ITEM_ENTRY, committer->thread, i);
-        uint8_t value[8] = {1};
-        ssn_txn_init(&txn, committer->store);
-        ssn_txn_put(&txn, &key, value, 8);
-        committer->rc = ssn_store_commit(committer->store, &txn, false);
-        ssn_txn_fini(&txn);
-    }
-    return NULL;
-}
-
-static void test_threads__many_wait__share_a_flush(void **state) {
-    (void)state;
-    enum { WRITERS = 16 };
-    struct box *box = box_new(STORE, 1 << 20, 0, 1);
-    selsnap_device_ops ops = {
-        .struct_size = sizeof ops, .readv = pass_readv, .writev = pass_writev, .flush = slow_flush};
-    selsnap_device *slow;
-    struct ssn_store *store;
-    pthread_t threads[WRITERS];
-    struct committer committers[WRITERS];
-    assert_ok(ssn_device_open(&ops, &crashdev_device(box->dev)->info, crashdev_device(box->dev), &slow));
-    struct ssn_store_params params = {.device = slow, .mem = &box->mem, .report = &box->report, .cache_bytes = 1 << 18};
-    assert_ok(ssn_store_open(&params, &store));
-    assert_ok(ssn_store_activate(store));
-    (void)crashdev_take_counts(box->dev);
-    for (unsigned i = 0; i < WRITERS; i++) {
-        committers[i] = (struct committer){store, i, SELSNAP_OK};
-        assert_int_equal(pthread_create(&threads[i], NULL, commit_some, &committers[i]), 0);
-    }
-    for (unsigned i = 0; i < WRITERS; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_ok(committers[i].rc);
-    }
-    assert_true(crashdev_take_counts(box->dev).flushes < WRITERS * 20 / 4);
-    assert_ok(ssn_store_close(store, true, false, 0));
-    ssn_device_close(slow);
-    box_free(box);
-}
-
 /* Far more changes than the memory allowed for them. */
 static void test_memory__limit__holds(void **state) {
     (void)state;
@@ -438,8 +275,6 @@ int main(void) {
         cmocka_unit_test(test_close__clean__next_open_knows),
         cmocka_unit_test(test_txn__too_large_or_wrong__nothing_changes),
         cmocka_unit_test(test_seek__many_deleted__finds_the_next),
-        cmocka_unit_test(test_threads__writers_and_readers__each_change_whole),
-        cmocka_unit_test(test_threads__many_wait__share_a_flush),
         cmocka_unit_test(test_memory__limit__holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "storebox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { STORE = 1 << 20, JOURNAL = 64 << 10, SCRIPT = 30 };
 
@@ -126,12 +127,88 @@ static void test_store__killed_before_flush__replayed_is_durable(void **state) {
     box_free(box);
 }
 
+/* Batches of one number, torn one after another: sectors of two of them must not pass for one. */
+static void test_store__torn_again_and_again__no_mixture_is_believed(void **state) {
+    (void)state;
+    struct box *box = box_new(STORE, JOURNAL, 0, 12);
+    box->doing = "torn again and again";
+    assert_ok(box_open(box, false));
+    for (uint64_t i = 0; i < 400; i++) {
+        crashdev_stop_after(box->dev, 1); /* the batch is written; no flush */
+        struct ssn_txn txn;
+        ssn_txn_init(&txn, box->store);
+        for (uint64_t j = 0; j < 4; j++) {
+            uint8_t value[800];
+            struct ssn_key key = ssn_key_make(SSN_ITEM_JOB, j, 0);
+            memset(value, 0, 24);
+            memset(value + 24, (int)i, sizeof value - 24);
+            ssn_txn_put(&txn, &key, value, sizeof value);
+        }
+        assert_int_equal(ssn_store_commit(box->store, &txn, false), SELSNAP_ESTORE);
+        ssn_txn_fini(&txn);
+        box_drop(box);
+        crashdev_cut(box->dev, i);
+        assert_ok(box_open(box, false));
+        struct ssn_item item[4];
+        int rc = SELSNAP_OK;
+        for (uint64_t j = 0; j < 4 && rc == SELSNAP_OK; j++) {
+            struct ssn_key key = ssn_key_make(SSN_ITEM_JOB, j, 0);
+            rc = ssn_store_get(box->store, &key, &item[j]);
+            assert_true(rc == SELSNAP_OK || (j == 0 && rc == SELSNAP_ENOENT));
+            if (rc == SELSNAP_OK) {
+                assert_memory_equal(item[j].value, item[0].value, 800);
+                assert_true(item[j].value[24] == item[j].value[799]);
+            }
+        }
+    }
+    box_free(box);
+}
+
+/* Transactions of all sizes in the smallest ring: no batch that counts is overwritten. */
+static void test_store__ring_filled__nothing_is_overwritten(void **state) {
+    (void)state;
+    struct box *box = box_new(4 * STORE, JOURNAL, 0, 13);
+    uint64_t serial[3] = {0};
+    uint64_t next = 0;
+    for (int round = 0; round < 300; round++) {
+        assert_ok(box_open(box, false));
+        for (unsigned i = 0; i < 3; i++) {
+            struct ssn_item item;
+            struct ssn_key key = ssn_key_make(SSN_ITEM_JOB, i, 0);
+            int rc = ssn_store_get(box->store, &key, &item);
+            assert_int_equal(rc, serial[i] == 0 ? SELSNAP_ENOENT : SELSNAP_OK);
+            assert_true(rc != SELSNAP_OK || ssn_get64(item.value) == serial[i]);
+        }
+        unsigned count = 1 + (unsigned)box_random(box, 3);
+        for (unsigned i = 0; i < count; i++) {
+            uint64_t bulk = box_random(box, 40);
+            uint8_t value[1200] = {0};
+            struct ssn_txn txn;
+            struct ssn_key key = ssn_key_make(SSN_ITEM_JOB, i, 0);
+            ssn_txn_init(&txn, box->store);
+            serial[i] = ++next;
+            ssn_put64(value, next);
+            ssn_txn_put(&txn, &key, value, 8);
+            for (uint64_t j = 0; j < bulk; j++) {
+                key = ssn_key_make(SSN_ITEM_ENTRY, j, 0);
+                ssn_txn_put(&txn, &key, value, sizeof value);
+            }
+            assert_ok(ssn_store_commit(box->store, &txn, false));
+            ssn_txn_fini(&txn);
+        }
+        box_drop(box);
+    }
+    box_free(box);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store__random_work__is_what_the_model_says),
         cmocka_unit_test(test_store__power_cut_at_random__committed_is_there),
         cmocka_unit_test(test_store__power_cut_at_every_call__committed_is_there),
         cmocka_unit_test(test_store__killed_before_flush__replayed_is_durable),
+        cmocka_unit_test(test_store__torn_again_and_again__no_mixture_is_believed),
+        cmocka_unit_test(test_store__ring_filled__nothing_is_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
