@@ -54,7 +54,7 @@ static int slice_identity(void *user, uint8_t *ret_identity) {
     /* One checksum is shorter than an identity: take several, of texts that differ in their last byte. */
     for (uint8_t i = 0; i < SELSNAP_IDENTITY_SIZE / 8; i++) {
         mixed[sizeof mixed - 1] = i;
-        ssn_put64(ret_identity + 8 * i, ssn_checksum(mixed, sizeof mixed));
+        ssn_put64(ret_identity + (size_t)8 * i, ssn_checksum(mixed, sizeof mixed));
     }
     return 0;
 }

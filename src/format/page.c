@@ -13,7 +13,7 @@
 static const uint8_t magic[4] = {'S', 'S', 'N', 'T'};
 
 static unsigned offset_of(const uint8_t *page, unsigned index) {
-    return ssn_get16(page + SSN_PAGE_HEADER + SSN_PAGE_SLOT * index);
+    return ssn_get16(page + SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * index);
 }
 
 /* The bytes of the item at p, of which `room` are inside the page; 0: it does not fit, or its value is too long. */
@@ -182,7 +182,7 @@ uint64_t ssn_page_build(uint8_t *page, const struct ssn_page_head *head, const u
     size_t start = SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * count;
     size_t at = 0;
     for (unsigned i = 0; i < count; i++) {
-        ssn_put16(page + SSN_PAGE_HEADER + SSN_PAGE_SLOT * i, (uint16_t)(start + at));
+        ssn_put16(page + SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * i, (uint16_t)(start + at));
         size_t size = item_size(items + at, len - at, head->level == 0);
         assert(size != 0);
         at += size;

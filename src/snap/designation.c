@@ -166,8 +166,8 @@ int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group,
 }
 
 int ssn_designation_meet(struct selsnap *ss, const struct ssn_group *a, const struct ssn_group *b, bool *ret_meet) {
-    struct ssn_block_range of_a;
-    struct ssn_block_range of_b;
+    struct ssn_block_range of_a = {0, 0};
+    struct ssn_block_range of_b = {0, 0};
     uint64_t from = 0;
     int rc;
     for (;;) {

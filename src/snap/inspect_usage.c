@@ -49,7 +49,7 @@ static int look_at_snapshot(struct subject *subject, struct part *part, uint64_t
     struct ssn_snap *snap = NULL;
     pthread_mutex_lock(&ss->admin);
     int rc = find_live(ss, subject->id, &snap);
-    if (rc == SELSNAP_OK) {
+    if (snap != NULL) {
         subject->point = snap->record.point;
         subject->group_id = snap->group->id;
         subject->whole = snap->group->whole;
@@ -102,8 +102,8 @@ static int next_entry_run(struct selsnap *ss, uint64_t from, uint64_t *ret_run) 
 
 /* The first block >= from that was written into the snapshot; UINT64_MAX: none. */
 static int next_overlay_block(struct subject *subject, uint64_t from, uint64_t *ret_block) {
-    uint64_t pending;
-    uint64_t committed;
+    uint64_t pending = UINT64_MAX;
+    uint64_t committed = UINT64_MAX;
     struct ssn_overlay_record record;
     int rc = look_at_snapshot(subject, NULL, from, &pending);
     if (rc == SELSNAP_OK) {

@@ -223,6 +223,7 @@ static int read_again(struct selsnap_view *view, struct piece *piece, uint8_t *b
     if (rc == SELSNAP_OK) {
         rc = read_where(view->ss, piece, false, buf);
     }
+    piece->cover = NULL;
     return rc;
 }
 

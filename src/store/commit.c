@@ -65,7 +65,8 @@ uint64_t ssn_store_need(struct ssn_store *store, uint64_t ops, uint64_t bytes, u
     uint64_t pages = atomic_load(&store->page_count);
     uint64_t inner = pages > leaves ? pages - leaves : 0;
     uint64_t level = atomic_load(&store->root_level);
-    uint64_t dirty = ssn_min_u64(ops + 2 * runs, leaves) + (bytes + 2 * SPACE_ITEM_BYTES * runs) / CHANGES_PER_LEAF + 2;
+    uint64_t dirty =
+        ssn_min_u64(ops + 2 * runs, leaves) + (bytes + runs * (UINT64_C(2) * SPACE_ITEM_BYTES)) / CHANGES_PER_LEAF + 2;
     uint64_t above = ssn_min_u64(inner, dirty * level) + dirty / 50 + level + 1;
     return dirty + above + ssn_ledger_pages(2 * (dirty + above));
 }

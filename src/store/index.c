@@ -322,6 +322,7 @@ static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool f
         seek.forward = forward;
         seek.hold = attempt >= FREE_ATTEMPTS;
         seek.key = *key;
+        seek.item.key = *key;
         seek.in_tree = false;
         seek.tree_ended = false;
         pthread_rwlock_rdlock(&store->index_lock);

@@ -50,6 +50,7 @@ void ssn_runs_unreserve(struct ssn_runs *runs, size_t less) {
 
 /* Lists grow at their end; what comes in rising order is joined at once. */
 static void append(struct ssn_runs *runs, uint64_t place, uint64_t pages) {
+    assert(runs->run != NULL && runs->count < runs->capacity);
     struct ssn_run *last = runs->count > 0 ? &runs->run[runs->count - 1] : NULL;
     runs->pages += pages;
     if (last != NULL && last->place + last->pages == place) {

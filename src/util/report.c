@@ -15,7 +15,8 @@ void ssn_report_fini(struct ssn_report *report) {
     pthread_mutex_destroy(&report->lock);
 }
 
-int ssn_fail(struct ssn_report *report, int code, const char *format, ...) {
+/* In parentheses, for the macro that there is under the analyzer. */
+int(ssn_fail)(struct ssn_report *report, int code, const char *format, ...) {
     char text[SSN_REPORT_TEXT];
     va_list args;
     va_start(args, format);
