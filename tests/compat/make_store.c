@@ -6,7 +6,9 @@
  *   DIR/<stage>/store.img, origin.img   the images
  *   DIR/<stage>/expected.json           snapshots: id, name, point, designation, ranges, lost blocks
  *   DIR/<stage>/<id>.frozen             the snapshot as it was taken; undesignated and lost blocks are zeros
- *   DIR/<stage>/<id>.changed            with what was written into it
+ *   DIR/<stage>/<id>.changed            with what was written into it, if anything was
+ *
+ * and DIR/0-formatted, images only, of a store that was never opened.
  *
  * tests/compat/test_reader.py compares another reader with that.
  */
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PATH_BYTES = 4096, BLOCKS = 600, SHORT_BY = 1024, STORE_BYTES = 10 << 20 };
 
@@ -130,6 +133,19 @@ static void step(const struct maker *maker, uint32_t flags, uint64_t budget) {
 
 /* ---- what a stage leaves ---- */
 
+/* Zeros become a hole. */
+static void put_part(FILE *out, const uint8_t *buf, uint64_t len, const char *name) {
+    if (pattern_all_zero(buf, len)) {
+        must_do(fseek(out, (long)len, SEEK_CUR) == 0, name);
+    } else {
+        must_do(fwrite(buf, 1, len, out) == len, name);
+    }
+}
+
+static void close_out(FILE *out, uint64_t size, const char *name) {
+    must_do(fflush(out) == 0 && ftruncate(fileno(out), (off_t)size) == 0 && fclose(out) == 0, name);
+}
+
 static void copy_device(const struct maker *maker, selsnap_device *device, const char *stage, const char *name) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     FILE *out = open_out(maker, stage, name);
@@ -137,9 +153,9 @@ static void copy_device(const struct maker *maker, selsnap_device *device, const
     for (uint64_t at = 0; at < info.size_bytes; at += maker->block_bytes) {
         uint64_t len = info.size_bytes - at < maker->block_bytes ? info.size_bytes - at : maker->block_bytes;
         must(selsnap_device_read(device, maker->buf, len, at), "device");
-        must_do(fwrite(maker->buf, 1, len, out) == len, name);
+        put_part(out, maker->buf, len, name);
     }
-    must_do(fclose(out) == 0, name);
+    close_out(out, info.size_bytes, name);
 }
 
 static void extract(const struct maker *maker, const char *stage, uint64_t id, uint32_t flags, FILE *lost) {
@@ -165,10 +181,10 @@ static void extract(const struct maker *maker, const char *stage, uint64_t id, u
         } else {
             must(code, "view read");
         }
-        must_do(fwrite(maker->buf, 1, len, out) == len, name);
+        put_part(out, maker->buf, len, name);
     }
     must(selsnap_view_close(view), "view close");
-    must_do(fclose(out) == 0, name);
+    close_out(out, maker->origin_bytes, name);
 }
 
 static void describe(const struct maker *maker, const char *stage, const selsnap_snapshot_info *info, FILE *out) {
@@ -187,17 +203,23 @@ static void describe(const struct maker *maker, const char *stage, const selsnap
     selsnap_subset_close(subset);
     (void)fprintf(out, "], \"lost\": [");
     extract(maker, stage, info->id, SELSNAP_VIEW_PRISTINE, out);
-    extract(maker, stage, info->id, 0, NULL);
+    if (info->changed != 0) {
+        extract(maker, stage, info->id, 0, NULL);
+    }
     (void)fprintf(out, "]}");
 }
 
-static void leave_stage(const struct maker *maker, const char *stage) {
+static void leave_images(const struct maker *maker, const char *stage) {
     char path[PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", maker->dir, stage);
-    must_do(mkdir(path, 0777) == 0, path);
-    must(selsnap_flush(maker->ss), "flush");
+    must_do(mkdir(path, 0777) == 0 || errno == EEXIST, path);
     copy_device(maker, maker->store, stage, "store.img");
     copy_device(maker, maker->origin, stage, "origin.img");
+}
+
+static void leave_stage(const struct maker *maker, const char *stage) {
+    must(selsnap_flush(maker->ss), "flush");
+    leave_images(maker, stage);
     FILE *out = open_out(maker, stage, "expected.json");
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     const char *comma = "";
@@ -228,6 +250,32 @@ static void open_all(struct maker *maker, uint64_t store_bytes) {
     format.block_bytes = maker->block_bytes;
     format.journal_bytes = 256 << 10; /* so small that it is gone around more than once */
     must(selsnap_format(maker->store, maker->origin, &format), "format");
+    leave_images(maker, "0-formatted");
+    must(selsnap_open(maker->store, maker->origin, NULL, &maker->ss), "open");
+}
+
+static selsnap_device *copy_in_memory(const struct maker *maker, selsnap_device *device) {
+    selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
+    selsnap_device *copy = NULL;
+    must(selsnap_device_get_info(device, &info), "device");
+    must(selsnap_device_open_memory(info.size_bytes, 0, &copy), "device");
+    for (uint64_t at = 0; at < info.size_bytes; at += maker->block_bytes) {
+        uint64_t len = info.size_bytes - at < maker->block_bytes ? info.size_bytes - at : maker->block_bytes;
+        must(selsnap_device_read(device, maker->buf, len, at), "device");
+        must(selsnap_device_write(copy, maker->buf, len, at), "device");
+    }
+    return copy;
+}
+
+/* Goes on as after a killed process. */
+static void crash(struct maker *maker) {
+    selsnap_device *origin = copy_in_memory(maker, maker->origin);
+    selsnap_device *store = copy_in_memory(maker, maker->store);
+    must(selsnap_close(maker->ss), "close");
+    selsnap_device_close(maker->origin);
+    selsnap_device_close(maker->store);
+    maker->origin = origin;
+    maker->store = store;
     must(selsnap_open(maker->store, maker->origin, NULL, &maker->ss), "open");
 }
 
@@ -248,6 +296,9 @@ static void snapshots_come_and_go(struct maker *maker) {
     write_blocks(maker, 0, 12);
     write_at_once(maker, 240, 60); /* over the border of a run */
     leave_stage(maker, "1-journal");
+    crash(maker);
+    write_blocks(maker, 140, 5);
+    leave_stage(maker, "1-recovered");
     uint64_t second = snapshot(maker, "second", "comb", NULL);
     write_at_once(maker, 0, 40);
     write_blocks(maker, BLOCKS - 3, 3); /* the last block is short */
@@ -283,20 +334,22 @@ static void snapshots_come_and_go(struct maker *maker) {
     selsnap_subset_close(two);
 }
 
-/* What a clean close leaves; nothing but the images, the rest is that of the stage before. */
-static void closed_cleanly(struct maker *maker) {
+/* What a clean close leaves is read as what the stage before it left. */
+static void closed_and_opened(struct maker *maker) {
     leave_stage(maker, "8-closed");
     must(selsnap_close(maker->ss), "close");
-    maker->ss = NULL;
-    copy_device(maker, maker->store, "8-closed", "store.img");
-    copy_device(maker, maker->origin, "8-closed", "origin.img");
+    leave_images(maker, "8-closed");
+    must(selsnap_open(maker->store, maker->origin, NULL, &maker->ss), "open");
+    snapshot(maker, "after a clean close", NULL, NULL);
+    write_at_once(maker, 400, 100);
+    leave_stage(maker, "9-opened");
 }
 
 static void blocks_are_lost(struct maker *maker) {
     open_all(maker, ((uint64_t)200 * maker->block_bytes) + (2 << 20));
     snapshot(maker, "lossy", NULL, NULL);
     write_blocks(maker, 0, BLOCKS);
-    leave_stage(maker, "9-lost");
+    leave_stage(maker, "10-lost");
     close_all(maker);
 }
 
@@ -311,7 +364,7 @@ int main(int argc, char **argv) {
     must_do(maker.buf != NULL, "memory");
     open_all(&maker, (uint64_t)STORE_BYTES * (maker.block_bytes / 4096));
     snapshots_come_and_go(&maker);
-    closed_cleanly(&maker);
+    closed_and_opened(&maker);
     close_all(&maker);
     blocks_are_lost(&maker);
     free(maker.buf);

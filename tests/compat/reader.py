@@ -96,13 +96,16 @@ class Store:
         self.block_count = -(-self.super.origin_bytes // self.block_bytes)
         self.area = 32 + self.super.journal_pages
         self.items = {}
-        self.leaves = 0
+        self.tree_places = set()
+        self.ledger_taken, self.ledger_given = self.read_ledger()
         if self.super.root_place:
             self.read_tree(self.super.root_place, self.super.root_checksum, self.super.root_level, None, None)
-        self.tree_keys = set(self.items)
+        self.tree_items = dict(self.items)
         self.last_batch = set()
+        self.transactions = []
+        self.incarnations = []
         self.batches = 0
-        self.journal_bytes = 0
+        self.journal_bytes = self.last_batch_bytes = 0
         self.replay()
         self.index()
 
@@ -156,11 +159,47 @@ class Store:
                 children.append((key,) + struct.unpack_from("<QQ", page, at + 17))
                 at += 33
         need(not any(page[at:]), "something follows the items at place %d" % place)
-        self.leaves += level == 0
+        self.tree_places.add(place)
         for i, (key, child, child_checksum) in enumerate(children):
             need(i == 0 or key > children[i - 1][0], "order of keys at place %d" % place)
             after = children[i + 1][0] if i + 1 < len(children) else high
             self.read_tree(child, child_checksum, level - 1, key, after)
+
+    # ---- section 5
+
+    def read_ledger(self):
+        """The runs taken and given, as sets of pages."""
+        if self.super.ledger_place == 0:
+            return set(), set()
+        place, count = self.super.ledger_place, self.super.ledger_pages
+        need(self.area <= place and place + count <= self.super.store_pages, "the ledger's place")
+        raw = self.pages(place, count)
+        need(checksum(raw) == self.super.ledger_checksum, "the ledger")
+        magic, reserved, own_place, sequence, store_id, taken, given = struct.unpack_from("<4sIQQ16sII", raw)
+        need(magic == b"SSNL" and reserved == 0 and own_place == place and sequence <= self.super.sequence and
+             store_id == self.super.store_id and 48 + 16 * (taken + given) <= len(raw), "the ledger")
+        need(not any(raw[48 + 16 * (taken + given):]), "something follows the ledger's runs")
+        runs = [struct.unpack_from("<QQ", raw, 48 + 16 * i) for i in range(taken + given)]
+        return self.run_pages(runs[:taken]), self.run_pages(runs[taken:])
+
+    @staticmethod
+    def run_pages(runs):
+        return {page for place, count in runs for page in range(place, place + count)}
+
+    def free_pages(self):
+        """[F-12] Pages that are free after an open, and those that will be after the next checkpoint."""
+        space = self.run_pages((major, struct.unpack("<Q", value)[0])
+                               for (kind, major, _), value in self.items.items() if kind == SPACE)
+        taken = self.run_pages(op[1:] for ops in self.transactions for op in ops if op[0] == "take")
+        given = self.run_pages(op[1:] for ops in self.transactions for op in ops if op[0] == "give")
+        return ((space | self.ledger_given) - self.ledger_taken) - taken, given
+
+    def item_pages(self, key, value):
+        """The data that an item names, as (place, pages) or None."""
+        if key[0] not in (ENTRY, OVERLAY) or value[0] != DATA:
+            return None
+        blocks = 1 << (key[1] >> 8 & 15) if key[0] == ENTRY else 1
+        return struct.unpack_from("<Q", value, 8)[0], blocks * self.block_pages
 
     # ---- section 3
 
@@ -175,11 +214,13 @@ class Store:
             if batch is None:
                 return
             incarnation = batch[0].incarnation
+            self.incarnations.append(incarnation)
             self.apply(b"".join(sector.payload for sector in batch))
             chain = checksum(b"".join(struct.pack("<Q", sector.checksum) for sector in batch))
             position = (position + len(batch)) % total
             consumed += len(batch)
-            self.journal_bytes += len(batch) * SECTOR
+            self.last_batch_bytes = len(batch) * SECTOR
+            self.journal_bytes += self.last_batch_bytes
             number += 1
             self.batches += 1
 
@@ -222,6 +263,7 @@ class Store:
 
     def apply_transaction(self, ops):
         at = 0
+        self.transactions.append(done := [])
         while at < len(ops):
             kind = ops[at]
             at += 1
@@ -234,14 +276,17 @@ class Store:
                 at += 2
                 need(length <= 1200 and at + length <= len(ops), "a value in the journal")
                 self.items[key] = ops[at:at + length]
+                done.append(("put", key, self.items[key]))
                 self.last_batch.add(key)
                 at += length
             elif kind == 2:
                 self.items.pop(key, None)
+                done.append(("delete", key))
                 self.last_batch.discard(key)
             else:
                 place, pages = struct.unpack_from("<QI", ops, at)
                 need(self.area <= place and place + pages <= self.super.store_pages, "space in the journal")
+                done.append(("take" if kind == 3 else "give", place, pages))
                 at += 12
         need(at == len(ops), "a transaction's length")
 

@@ -19,9 +19,9 @@ import reader
 import xxh3
 
 MAKE_STORE = None
-BLOCK_SIZES = (4096, 16384)
-STAGES = ("1-journal", "2-more", "3-tree", "4-tree and journal", "5-reclaiming", "6-restoring", "7-done", "8-closed",
-          "9-lost")
+BLOCK_SIZES = (4096, 8192)
+STAGES = ("1-journal", "1-recovered", "2-more", "3-tree", "4-tree and journal", "5-reclaiming", "6-restoring", "7-done",
+          "8-closed", "9-opened", "10-lost")
 
 
 def content(path):
@@ -108,17 +108,19 @@ class Stores(unittest.TestCase):
                 lost = store.extract(record, out, frozen=True)
                 self.assertEqual(lost, snap["lost"], what)
                 self.assertEqual(content(out), content(self.stage(size, stage, "%d.frozen" % snap["id"])), what)
+                changed = self.stage(size, stage, "%d.changed" % snap["id"])
+                self.assertEqual(record["overlay"] != 0, os.path.exists(changed), what)
                 if record["overlay"] != 0:
                     store.extract(record, out)
-                self.assertEqual(content(out), content(self.stage(size, stage, "%d.changed" % snap["id"])), what)
+                    self.assertEqual(content(out), content(changed), what)
 
     def test_stages__cover_what_they_are_for(self):
         """A test of a comparison proves that there is something to compare."""
         journal, tree = self.open(4096, "1-journal"), self.open(4096, "3-tree")
-        self.assertTrue(journal.batches > 5 and not any(key[0] == reader.ENTRY for key in journal.tree_keys))
-        self.assertTrue(any(key[0] == reader.ENTRY for key in tree.tree_keys))
+        self.assertTrue(journal.batches > 5 and not any(key[0] == reader.ENTRY for key in journal.tree_items))
+        self.assertTrue(any(key[0] == reader.ENTRY for key in tree.tree_items))
         both = self.open(4096, "4-tree and journal")
-        self.assertTrue(both.batches > 0 and any(key[0] == reader.ENTRY for key in both.tree_keys))
+        self.assertTrue(both.batches > 0 and any(key[0] == reader.ENTRY for key in both.tree_items))
         kinds = {entry[0] for store in (journal, tree) for block in store.entries.values() for entry in block.values()}
         self.assertEqual(kinds, {reader.DATA, reader.ZERO})
         levels = {key[1] >> 8 & 15 for key in tree.items if key[0] == reader.ENTRY}
@@ -139,6 +141,107 @@ class Stores(unittest.TestCase):
         out = os.path.join(self.dir, "out")
         store.extract(snap, out, frozen=True)
         self.assertNotEqual(content(out), content(self.stage(4096, "6-restoring", "%d.frozen" % snap["id"])))
+
+    # ---- rules that reading alone does not show
+
+    def test_formatted__journal__every_sector_was_written_once(self):
+        """[F-6] So that a sector which is neither new nor a valid older one is damage."""
+        store = self.open(4096, "0-formatted")
+        raw = store.pages(store.super.journal_place, store.super.journal_pages)
+        for position in range(len(raw) // 512):
+            sector = reader.Sector(raw[512 * position:512 * position + 512])
+            self.assertTrue(sector.valid and sector.incarnation == 0 and sector.number == 0 and sector.count == 0)
+            self.assertEqual(sector.position, position)
+
+    def test_superblocks__every_stage__newer_one_counts(self):
+        """[F-3], [F-4] Both slots are whole pages, each in its place; the higher sequence is taken."""
+        for size, stage, _ in self.every_stage():
+            store = self.open(size, stage)
+            slots = [reader.Superblock(store.pages(place), place) for place in reader.SLOTS]
+            for place, slot in zip(reader.SLOTS, slots):
+                self.assertTrue(slot.valid and slot.place == place and not any(store.pages(place)[512:]))
+            self.assertEqual(abs(slots[0].sequence - slots[1].sequence), 1)
+            self.assertEqual(store.super.sequence, max(slot.sequence for slot in slots))
+
+    def test_last_block__short__is_kept_with_zeros(self):
+        """[F-2] And its checksum covers the whole block."""
+        for size in BLOCK_SIZES:
+            store = self.open(size, "3-tree")
+            last = store.block_count - 1
+            kind, place, wanted, _ = next(iter(store.entries[last].values()))
+            self.assertEqual(kind, reader.DATA)
+            short = store.super.origin_bytes - last * size
+            data = store.pages(place, store.block_pages)
+            self.assertTrue(short < size and any(data[:short]) and not any(data[short:]))
+            self.assertEqual(xxh3.checksum(data), wanted)
+
+    def test_journal__after_a_recovery__carries_the_new_incarnation(self):
+        """[F-15], and older batches before it still count [F-7]."""
+        store = self.open(4096, "1-recovered")
+        self.assertEqual(store.incarnations[-1], store.super.incarnation)
+        self.assertTrue(store.incarnations[0] < store.super.incarnation)
+        self.assertEqual(store.incarnations, sorted(store.incarnations))
+
+    def spoil_last_batch(self, offset, value):
+        """Puts a number into each sector of the last batch, makes the sectors valid again, and counts what is replayed."""
+        store_path, origin_path = self.copy("1-recovered")
+        store = self.read(store_path, origin_path)
+        end = store.super.journal_start * 4096 + store.journal_bytes
+        with open(store_path, "r+b") as file:
+            for at in range(end - store.last_batch_bytes, end, 512):
+                file.seek(32 * 4096 + at)
+                raw = bytearray(file.read(512))
+                raw[offset:offset + 8] = value(int.from_bytes(raw[offset:offset + 8], "little")).to_bytes(8, "little")
+                raw[0:8] = xxh3.checksum(bytes(raw[8:])).to_bytes(8, "little")
+                file.seek(32 * 4096 + at)
+                file.write(raw)
+        return self.read(store_path, origin_path).batches - store.batches
+
+    def test_journal__sectors_valid_but_not_of_the_log__end_it(self):
+        """[F-7]"""
+        self.assertEqual(self.spoil_last_batch(40, lambda super_sequence: super_sequence), 0)
+        self.assertEqual(self.spoil_last_batch(8, lambda incarnation: incarnation + 1), -1)
+        self.assertEqual(self.spoil_last_batch(8, lambda incarnation: incarnation - 1), -1)
+        self.assertEqual(self.spoil_last_batch(16, lambda number: number + 1), -1)
+        self.assertEqual(self.spoil_last_batch(24, lambda position: position + 8), -1)
+        self.assertEqual(self.spoil_last_batch(48, lambda chain: chain ^ 1), -1)
+
+    def test_transactions__give__what_they_no_longer_name(self):
+        """[F-9] In the same transaction, and all of it."""
+        gives = 0
+        for size, stage, _ in self.every_stage():
+            store = self.open(size, stage)
+            named = {}
+            for key, value in store.tree_items.items():
+                named[key] = store.item_pages(key, value)
+            for ops in store.transactions:
+                before = {op[1]: named.get(op[1]) for op in ops if op[0] in ("put", "delete")}
+                for op in ops:
+                    if op[0] in ("put", "delete"):
+                        named[op[1]] = store.item_pages(op[1], op[2]) if op[0] == "put" else None
+                left = sorted(run for key, run in before.items() if run is not None and run != named[key])
+                came = sorted(named[key] for key, run in before.items() if named[key] not in (None, run))
+                self.assertEqual(store.run_pages(left), store.run_pages(op[1:] for op in ops if op[0] == "give"))
+                self.assertEqual(store.run_pages(came), store.run_pages(op[1:] for op in ops if op[0] == "take"))
+                gives += len(left)
+        self.assertTrue(gives > 10)
+
+    def test_space__every_stage__each_page_is_free_or_used(self):
+        """[F-12], [F-1] Nothing twice, nothing forgotten, nothing outside the area."""
+        for size, stage, _ in self.every_stage():
+            store = self.open(size, stage)
+            free, given = store.free_pages()
+            used = store.tree_places | store.run_pages([(store.super.ledger_place, store.super.ledger_pages)])
+            total = len(used)
+            for key, value in store.items.items():
+                run = store.item_pages(key, value)
+                if run is not None:
+                    used |= store.run_pages([run])
+                    total += run[1]
+            where = "%s, blocks of %d" % (stage, size)
+            self.assertEqual(total, len(used), where)
+            self.assertFalse(free & used or given & used or free & given, where)
+            self.assertEqual(free | used | given, set(range(store.area, store.super.store_pages)), where)
 
     # ---- damage
 
