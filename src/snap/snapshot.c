@@ -204,6 +204,15 @@ static void set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_s
     ssn_catalogue_unlock(&ss->catalogue);
 }
 
+/*
+ * Lists may take three sixteenths of the limit. The rest is for what open.c shares out, and for transactions and
+ * checkpoints: without it, no block could be preserved any more, and no snapshot deleted.
+ */
+static bool lists_fit(struct selsnap *ss) {
+    const uint64_t each = sizeof(struct ssn_snap) + 64; /* allocation overhead, and its places in arrays */
+    return (ss->catalogue.snap_count + 1) * each <= ss->mem.limit / 16 * 3;
+}
+
 static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
     int rc = ssn_snapshot_settle_doomed(ss);
     rc = rc == SELSNAP_OK ? refuse_taken(ss, options->name) : rc;
@@ -212,7 +221,7 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    struct ssn_snap *snap = ssn_calloc(&ss->mem, 1, sizeof *snap);
+    struct ssn_snap *snap = lists_fit(ss) ? ssn_calloc(&ss->mem, 1, sizeof *snap) : NULL;
     if (snap == NULL || ssn_catalogue_reserve(&ss->catalogue, group) != SELSNAP_OK) {
         ssn_free(&ss->mem, snap);
         ssn_designation_count_due(ss);
