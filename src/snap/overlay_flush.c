@@ -355,6 +355,11 @@ int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_over
     unsigned limit = UINT_MAX;
     while (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
         rc = flush_some(ss, snap, overlay, &limit);
+        if (rc == SELSNAP_OK && admin) {
+            /* The snapshot has its overlay id: who waits to change other snapshots need not wait for the rest. */
+            pthread_mutex_unlock(&ss->admin);
+            admin = false;
+        }
         rc = rc == SELSNAP_ENOSPACE && limit > 0 ? SELSNAP_OK : rc;
     }
     pthread_mutex_unlock(&overlay->writer);
