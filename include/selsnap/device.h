@@ -136,11 +136,12 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
  * @param[in]  create_size  Bytes; used with ::SELSNAP_FILE_CREATE, otherwise 0.
  * @param[out] ret_device   The device.
  *
- * @retval SELSNAP_EINVAL   A flag is unknown, or the path is neither a file nor a block device.
- * @retval SELSNAP_ENOENT   No such file.
+ * @retval SELSNAP_EINVAL     A flag is unknown, or the path is neither a file nor a block device.
+ * @retval SELSNAP_ENOENT     No such file.
  * @retval SELSNAP_EREADONLY  It may not be written; SELSNAP_FILE_READ_ONLY may help.
- * @retval SELSNAP_ENOTSUP  O_DIRECT does not work there.
- * @retval SELSNAP_EIO      The system refused; errno's value is given to @p ret_errno when it is not NULL.
+ * @retval SELSNAP_ENOTSUP    O_DIRECT does not work there.
+ * @retval SELSNAP_EIO        The system refused; errno's value is given to @p ret_errno when it is not NULL.
+ * @retval SELSNAP_ENOMEM     No memory.
  * @param[out] ret_errno    The system's error number, or NULL; written on failure only.
  *
  * @threading   Any thread.
@@ -209,6 +210,7 @@ typedef struct selsnap_device_counts {
  * @param[out] ret_device  The device. Identity, change mark and lock are the parent's.
  *
  * @retval SELSNAP_ENOMEM  No memory.
+ * @retval SELSNAP_EINVAL  An argument is NULL; nothing was done.
  *
  * @threading   Any thread.
  * @durability  As the parent.
@@ -237,6 +239,7 @@ SELSNAP_API int selsnap_device_get_counts(selsnap_device *device, selsnap_device
  *
  * @param[in]     device    A device.
  * @param[in,out] ret_info  struct_size is set by the caller; at most that many bytes are filled.
+ * @retval SELSNAP_EINVAL  An argument is NULL, or struct_size is not set.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
@@ -255,6 +258,7 @@ SELSNAP_API int selsnap_device_get_info(selsnap_device *device, selsnap_device_i
  * @retval SELSNAP_ERANGE  Not inside the device; nothing was read.
  * @retval SELSNAP_EALIGN  Not on logical blocks; nothing was read.
  * @retval SELSNAP_EIO     @p buf may hold anything.
+ * @retval SELSNAP_EINVAL  An argument is NULL; nothing was done.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
@@ -274,6 +278,7 @@ SELSNAP_API int selsnap_device_read(selsnap_device *device, void *buf, size_t le
  * @retval SELSNAP_EALIGN     Not on logical blocks; nothing was written.
  * @retval SELSNAP_EREADONLY  Nothing was written.
  * @retval SELSNAP_EIO        The range may hold old and new bytes.
+ * @retval SELSNAP_EINVAL     An argument is NULL; nothing was done.
  *
  * @threading   Any thread.
  * @durability  Volatile until selsnap_device_flush().
@@ -287,7 +292,8 @@ SELSNAP_API int selsnap_device_write(selsnap_device *device, const void *buf, si
  *
  * @param[in] device  A device.
  *
- * @retval SELSNAP_EIO  Writes not flushed before may be lost.
+ * @retval SELSNAP_EIO     Writes not flushed before may be lost.
+ * @retval SELSNAP_EINVAL  An argument is NULL; nothing was done.
  *
  * @threading   Any thread.
  * @durability  Every write that had returned before the call survives a power cut.

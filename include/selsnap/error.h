@@ -17,7 +17,7 @@ extern "C" {
 
 #define SELSNAP_OK 0             /**< Success. */
 #define SELSNAP_EINVAL (-1)      /**< An argument is wrong; nothing was done. */
-#define SELSNAP_ENOMEM (-2)      /**< The allocator gave no memory; nothing was done. */
+#define SELSNAP_ENOMEM (-2)      /**< The allocator gave no memory, or the memory limit left none. */
 #define SELSNAP_ERANGE (-3)      /**< Outside the device, or a size that does not fit. */
 #define SELSNAP_EALIGN (-4)      /**< Not aligned as the device requires. */
 #define SELSNAP_EIO (-5)         /**< The origin (or a device used directly) failed. */
@@ -37,7 +37,7 @@ extern "C" {
 #define SELSNAP_EORIGIN (-19)    /**< The store belongs to another origin. */
 #define SELSNAP_ECHANGED (-20)   /**< The origin was changed outside the library since the store was closed. */
 #define SELSNAP_EOVERLAP (-21)   /**< Store and origin are, or may be, the same storage. */
-#define SELSNAP_EMEMLIMIT (-22)  /**< It would not fit under the memory limit; nothing was done. */
+#define SELSNAP_EMEMLIMIT (-22)  /**< The memory limit is too small for this; nothing was done. */
 #define SELSNAP_ELIMIT (-23)     /**< A documented limit (length of a name, size of a property) is passed. */
 #define SELSNAP_ENOTSUP (-24)    /**< The device cannot do this. */
 #define SELSNAP_ECANCELED (-25)  /**< The progress callback asked to stop; what was done stays done. */

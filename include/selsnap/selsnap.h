@@ -61,7 +61,7 @@ typedef int (*selsnap_progress_fn)(void *user, uint64_t done, uint64_t total);
  * @param[in]  block_bytes   The store's block size; a power of two from 4096 to 1048576.
  * @param[out] ret_subset    The subset; close it with selsnap_subset_close().
  *
- * @retval SELSNAP_EINVAL  The block size is not allowed, or @p device_bytes is 0.
+ * @retval SELSNAP_EINVAL  The block size is not allowed, @p device_bytes is 0, or @p ret_subset is NULL.
  * @retval SELSNAP_ENOMEM  No memory.
  *
  * @threading   Any thread.
@@ -78,6 +78,7 @@ SELSNAP_API int selsnap_subset_open(uint64_t device_bytes, uint32_t block_bytes,
  * @param[out] ret_subset  The subset. It does not depend on the context afterwards.
  *
  * @retval SELSNAP_ENOMEM  No memory.
+ * @retval SELSNAP_EINVAL  An argument is NULL; nothing was done.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
@@ -103,6 +104,7 @@ SELSNAP_API void selsnap_subset_close(selsnap_subset *subset);
  *
  * @retval SELSNAP_ERANGE  Not inside the device; unchanged.
  * @retval SELSNAP_ENOMEM  Unchanged.
+ * @retval SELSNAP_EINVAL  @p subset is NULL.
  *
  * @threading   One thread at a time.
  * @durability  Nothing is written.
@@ -119,6 +121,7 @@ SELSNAP_API int selsnap_subset_add(selsnap_subset *subset, uint64_t offset, uint
  *
  * @retval SELSNAP_ERANGE  Not inside the device; unchanged.
  * @retval SELSNAP_ENOMEM  Unchanged.
+ * @retval SELSNAP_EINVAL  @p subset is NULL.
  *
  * @threading   One thread at a time.
  * @durability  Nothing is written.
@@ -130,7 +133,7 @@ SELSNAP_API int selsnap_subset_remove(selsnap_subset *subset, uint64_t offset, u
  * @brief Make @p subset the union of both.
  * @param[in] subset  Changed.
  * @param[in] other   Not changed; may be the same.
- * @retval SELSNAP_EINVAL  Their sizes differ; unchanged.
+ * @retval SELSNAP_EINVAL  Their sizes differ, or one is NULL; unchanged.
  * @retval SELSNAP_ENOMEM  Unchanged.
  * @threading   One thread at a time.
  * @durability  Nothing is written.
@@ -142,7 +145,7 @@ SELSNAP_API int selsnap_subset_union(selsnap_subset *subset, const selsnap_subse
  * @brief Keep in @p subset only what is in both.
  * @param[in] subset  Changed.
  * @param[in] other   Not changed; may be the same.
- * @retval SELSNAP_EINVAL  Their sizes differ; unchanged.
+ * @retval SELSNAP_EINVAL  Their sizes differ, or one is NULL; unchanged.
  * @retval SELSNAP_ENOMEM  Unchanged.
  * @threading   One thread at a time.
  * @durability  Nothing is written.
@@ -154,7 +157,7 @@ SELSNAP_API int selsnap_subset_intersect(selsnap_subset *subset, const selsnap_s
  * @brief Take out of @p subset all that is in @p other.
  * @param[in] subset  Changed.
  * @param[in] other   Not changed; may be the same.
- * @retval SELSNAP_EINVAL  Their sizes differ; unchanged.
+ * @retval SELSNAP_EINVAL  Their sizes differ, or one is NULL; unchanged.
  * @retval SELSNAP_ENOMEM  Unchanged.
  * @threading   One thread at a time.
  * @durability  Nothing is written.
@@ -166,6 +169,7 @@ SELSNAP_API int selsnap_subset_subtract(selsnap_subset *subset, const selsnap_su
  * @brief Make @p subset hold exactly the blocks it did not hold.
  * @param[in] subset  Changed.
  * @retval SELSNAP_ENOMEM  Unchanged.
+ * @retval SELSNAP_EINVAL  @p subset is NULL.
  * @threading   One thread at a time.
  * @durability  Nothing is written.
  * @since 0.1
@@ -194,6 +198,7 @@ SELSNAP_API int selsnap_subset_contains(const selsnap_subset *subset, uint64_t o
  * @param[out] ret_range  The range.
  *
  * @retval SELSNAP_ENOENT  No more; @p ret_range is untouched.
+ * @retval SELSNAP_EINVAL  An argument is NULL; nothing was done.
  *
  * @threading   Any number of readers, no writer.
  * @durability  Nothing is written.
@@ -246,10 +251,13 @@ typedef struct selsnap_format_options {
  *
  * @retval SELSNAP_EEXIST     The device holds a store, and SELSNAP_FORMAT_OVERWRITE is not given; unchanged.
  * @retval SELSNAP_ETOOSMALL  Too small for superblocks, journal and reserve; unchanged.
- * @retval SELSNAP_EINVAL     An option is not allowed; unchanged.
+ * @retval SELSNAP_EINVAL     A device is NULL, or an option is not allowed; unchanged.
  * @retval SELSNAP_EOVERLAP   Store and origin are the same storage; unchanged.
  * @retval SELSNAP_ELOCKED    Somebody has the store open; unchanged.
  * @retval SELSNAP_ESTORE     The store device failed; it holds no valid store.
+ * @retval SELSNAP_ELIMIT     The origin hint is too long; unchanged.
+ * @retval SELSNAP_EREADONLY  The store device cannot be written; unchanged.
+ * @retval SELSNAP_ENOMEM     No memory; unchanged.
  *
  * @threading   Any thread; the devices must not be in use by a context.
  * @durability  Durable on return.
@@ -265,9 +273,11 @@ SELSNAP_API int selsnap_format(selsnap_device *store, selsnap_device *origin,
  * @param[out] buf    Filled, ended by a zero; empty when nothing was noted. At least SELSNAP_ORIGIN_HINT_MAX + 1 bytes.
  * @param[in]  len    Bytes at @p buf.
  *
- * @retval SELSNAP_EINVAL     @p buf is too small.
+ * @retval SELSNAP_EINVAL     An argument is NULL, or @p buf is too small.
  * @retval SELSNAP_ENOTSTORE  The device holds no store.
  * @retval SELSNAP_EIO        The device failed.
+ * @retval SELSNAP_EVERSION   The store uses features this version does not know.
+ * @retval SELSNAP_EDAMAGED   Both superblocks are damaged.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
@@ -349,6 +359,8 @@ typedef struct selsnap_open_options {
  * @retval SELSNAP_EREADONLY  A device cannot be written; see SELSNAP_OPEN_READ_ONLY.
  * @retval SELSNAP_EMEMLIMIT  The limit is too small for this store.
  * @retval SELSNAP_ESTORE     The store device failed; the store is unchanged, or differs by a superblock that says the same.
+ * @retval SELSNAP_EINVAL     An argument is NULL, or an option is not allowed.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit.
  *
  * @threading   Any thread.
  * @durability  All that is replayed is durable on return.
@@ -364,9 +376,12 @@ SELSNAP_API int selsnap_open(selsnap_device *store, selsnap_device *origin, cons
  *
  * @param[in] ss  Context, or NULL.
  *
- * @retval SELSNAP_EBUSY   Views are open; nothing was done.
- * @retval SELSNAP_EIO     The origin could not be flushed.
- * @retval SELSNAP_ESTORE  The store could not be written; the next open recovers as after a crash.
+ * @retval SELSNAP_EBUSY     Views are open; nothing was done.
+ * @retval SELSNAP_EIO       The origin could not be flushed.
+ * @retval SELSNAP_ESTORE    The store could not be written; the next open recovers as after a crash.
+ * @retval SELSNAP_ENOSPACE  No room for the last checkpoint; as with SELSNAP_ESTORE.
+ * @retval SELSNAP_ENOMEM    No memory for it; as with SELSNAP_ESTORE.
+ * @retval SELSNAP_EDAMAGED  Damage kept it from being written; as with SELSNAP_ESTORE.
  *
  * @threading   Once, with no other call on the context.
  * @durability  All that was written is durable on ::SELSNAP_OK.
@@ -380,7 +395,7 @@ SELSNAP_API int selsnap_close(selsnap *ss);
  * @param[in]  ss   Context.
  * @param[out] buf  Filled, cut to @p len, always ended by a zero; empty when nothing failed.
  * @param[in]  len  Bytes; at least 1.
- * @return The code that the text belongs to.
+ * @return The code that the text belongs to; ::SELSNAP_OK when nothing failed. ::SELSNAP_EINVAL also for wrong arguments.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
@@ -425,6 +440,7 @@ typedef struct selsnap_stats {
  * @brief Read a context's figures.
  * @param[in]     ss         Context.
  * @param[in,out] ret_stats  struct_size is set by the caller; at most that many bytes are filled.
+ * @retval SELSNAP_EINVAL  An argument is NULL, or struct_size is not set.
  * @threading   Any thread; a moment's view.
  * @durability  Nothing is written.
  * @since 0.1
@@ -446,10 +462,13 @@ SELSNAP_API uint32_t selsnap_block_size(selsnap *ss);
  * @param[in]  len     Bytes; 0 does nothing.
  * @param[in]  offset  Bytes, on the origin's logical blocks.
  *
- * @retval SELSNAP_ERANGE   Not inside the origin; nothing was read.
- * @retval SELSNAP_EALIGN   Not on logical blocks; nothing was read.
- * @retval SELSNAP_EIO      The origin failed; @p buf may hold anything.
- * @retval SELSNAP_ESTORE   During a restore, the store failed; @p buf may hold anything.
+ * @retval SELSNAP_ERANGE    Not inside the origin; nothing was read.
+ * @retval SELSNAP_EALIGN    Not on logical blocks; nothing was read.
+ * @retval SELSNAP_EIO       The origin failed; @p buf may hold anything.
+ * @retval SELSNAP_ESTORE    During a restore, the store failed; @p buf may hold anything.
+ * @retval SELSNAP_EINVAL    @p ss or @p buf is NULL; nothing was read.
+ * @retval SELSNAP_EDAMAGED  During a restore, a copy failed its check; @p buf may hold anything.
+ * @retval SELSNAP_ENOMEM    During a restore, no memory; @p buf may hold anything.
  *
  * @threading   Any thread; never waits for writers.
  * @durability  Nothing is written.
@@ -473,6 +492,8 @@ SELSNAP_API int selsnap_read(selsnap *ss, void *buf, size_t len, uint64_t offset
  * @retval SELSNAP_ESTORE     The store failed while preserving; as with SELSNAP_ENOSPACE.
  * @retval SELSNAP_EIO        The origin failed: any part of the range may have changed; snapshots are still correct.
  * @retval SELSNAP_EDAMAGED   The index could not be read there; nothing that may be needed was overwritten.
+ * @retval SELSNAP_ENOMEM     No memory to preserve; as with SELSNAP_ENOSPACE.
+ * @retval SELSNAP_EINVAL     @p ss or @p buf is NULL; nothing was written.
  *
  * @threading   Any thread. Writes that preserve the same blocks wait for each other.
  * @durability  Volatile until selsnap_flush(); what it overwrites is preserved durably before.
@@ -487,6 +508,7 @@ SELSNAP_API int selsnap_write(selsnap *ss, const void *buf, size_t len, uint64_t
  * @param[in] iov_count  Buffers.
  * @param[in] offset     Bytes.
  * @retval SELSNAP_ERANGE  Nothing was read. Others as selsnap_read().
+ * @retval SELSNAP_EINVAL  An argument, or a buffer that is not empty, is NULL; nothing was read.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -501,6 +523,7 @@ SELSNAP_API int selsnap_readv(selsnap *ss, const selsnap_iovec *iov, uint32_t io
  * @param[in] iov_count  Buffers.
  * @param[in] offset     Bytes.
  * @retval SELSNAP_ERANGE  Nothing was written. Others as selsnap_write().
+ * @retval SELSNAP_EINVAL  An argument, or a buffer that is not empty, is NULL; nothing was written.
  * @threading   Any thread.
  * @durability  As selsnap_write().
  * @since 0.1
@@ -519,6 +542,11 @@ SELSNAP_API int selsnap_writev(selsnap *ss, const selsnap_iovec *iov, uint32_t i
  * @retval SELSNAP_ERANGE     Nothing was done.
  * @retval SELSNAP_EREADONLY  Nothing was done.
  * @retval SELSNAP_EIO        The content of the range is undefined, except in blocks that snapshots need.
+ * @retval SELSNAP_EALIGN     Not on logical blocks; nothing was done.
+ * @retval SELSNAP_EDAMAGED   What snapshots need could not be told, for damage; a first part may be discarded.
+ * @retval SELSNAP_ESTORE     The same, for the store's failure.
+ * @retval SELSNAP_ENOMEM     The same, for lack of memory.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
  * @threading   Any thread.
  * @durability  Volatile until selsnap_flush().
  * @since 0.1
@@ -544,6 +572,8 @@ SELSNAP_API int selsnap_write_zeroes(selsnap *ss, uint64_t offset, uint64_t len)
  * @param[in] ss  Context.
  * @retval SELSNAP_EIO     The origin failed; writes since the last flush may be lost.
  * @retval SELSNAP_ESTORE  During a restore, its progress could not be recorded: writes to blocks it restored may be lost.
+ * @retval SELSNAP_ENOMEM  During a restore, no memory to record its progress; nothing was flushed.
+ * @retval SELSNAP_EINVAL  @p ss is NULL.
  * @threading   Any thread.
  * @durability  Every write that had returned before the call survives a power cut.
  * @since 0.1
@@ -556,6 +586,7 @@ SELSNAP_API int selsnap_flush(selsnap *ss) SELSNAP_MUST_CHECK;
  *
  * @param[in] ss  Context.
  * @retval SELSNAP_EREADONLY  Opened read-only.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
  * @threading   Any thread; writers in flight are waited for, later ones wait. The thread that freezes must not write.
  * @durability  Nothing is written.
  * @since 0.1
@@ -593,13 +624,20 @@ typedef struct selsnap_step_options {
  *
  * @param[in]  ss        Context.
  * @param[in]  options   NULL for the defaults.
- * @param[out] ret_more  SELSNAP_STEP_* of the work that is left; 0: none. NULL is allowed.
+ * @param[out] ret_more  SELSNAP_STEP_* of the work that is left, of the kinds asked for; 0: none. Set on failure too. NULL is
+ *                       allowed.
  *
- * @retval SELSNAP_ECANCELED  The progress callback said so; what was done stays done.
- * @retval SELSNAP_EREADONLY  Opened read-only.
- * @retval SELSNAP_EIO        The origin failed while restoring; the rest is still to do.
- * @retval SELSNAP_ESTORE     The store failed; the rest is still to do.
- * @retval SELSNAP_EBUSY      Another thread does the same work.
+ * @retval SELSNAP_ECANCELED   The progress callback said so; what was done stays done.
+ * @retval SELSNAP_EREADONLY   Opened read-only.
+ * @retval SELSNAP_EIO         The origin failed while restoring; the rest is still to do.
+ * @retval SELSNAP_ESTORE      The store failed; the rest is still to do.
+ * @retval SELSNAP_EBUSY       Another thread does the same work.
+ * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs of blocks to restore; the rest is
+ *                             still to do.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; the rest is still to do.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the rest is still to do.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; there is nothing to do.
+ * @retval SELSNAP_EINVAL      @p ss is NULL, or an option is not allowed.
  *
  * @threading   Any thread, beside all other calls.
  * @durability  Work done may have to be done again after a crash; nothing is lost.
@@ -614,6 +652,9 @@ SELSNAP_API int selsnap_step(selsnap *ss, const selsnap_step_options *options, u
  * opens again only with ::SELSNAP_OPEN_ORIGIN_CHANGED if it can be told; where it cannot be written, do not open it again.
  *
  * @param[in] ss  Context.
+ * @retval SELSNAP_ESTORE     Abandoned, but not recorded.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only; it is not abandoned.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
  * @threading   Any thread.
  * @durability  Recorded in the store when that is possible; ::SELSNAP_ESTORE says that it was not (the abandonment stands).
  * @since 0.1
@@ -645,9 +686,13 @@ typedef struct selsnap_designation_info {
  * @param[in]  subset  Not empty; the same sizes as the context.
  * @param[out] ret_id  The designation's id; NULL is allowed.
  *
- * @retval SELSNAP_EINVAL    Name or subset is not allowed; nothing changed.
- * @retval SELSNAP_ENOSPACE  Nothing changed.
- * @retval SELSNAP_ESTORE    It may or may not be saved after the next open; whole, or not at all.
+ * @retval SELSNAP_EINVAL      Name or subset is not allowed; nothing changed.
+ * @retval SELSNAP_ENOSPACE    Nothing changed.
+ * @retval SELSNAP_ESTORE      It may or may not be saved after the next open; whole, or not at all.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  *
  * @threading   Any thread.
  * @durability  Durable on return.
@@ -661,7 +706,11 @@ SELSNAP_API int selsnap_designation_save(selsnap *ss, const char *name, const se
  * @param[in]  ss          Context.
  * @param[in]  name        Its name.
  * @param[out] ret_subset  A new subset.
- * @retval SELSNAP_ENOENT  No such name.
+ * @retval SELSNAP_ENOENT    No such name.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or the name is not allowed.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -672,7 +721,13 @@ SELSNAP_API int selsnap_designation_load(selsnap *ss, const char *name, selsnap_
  * @brief Take the name from a designation. Snapshots that use it keep it.
  * @param[in] ss    Context.
  * @param[in] name  Its name.
- * @retval SELSNAP_ENOENT  No such name.
+ * @retval SELSNAP_ENOENT      No such name.
+ * @retval SELSNAP_EINVAL      An argument is NULL, or the name is not allowed.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_ESTORE      It may or may not have its name after the next open.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return. Works on a full store.
  * @since 0.1
@@ -684,7 +739,11 @@ SELSNAP_API int selsnap_designation_delete(selsnap *ss, const char *name) SELSNA
  * @param[in]     ss        Context.
  * @param[in]     after_id  An id, or 0.
  * @param[in,out] ret_info  struct_size is set by the caller.
- * @retval SELSNAP_ENOENT  No more.
+ * @retval SELSNAP_ENOENT    No more.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -732,14 +791,18 @@ typedef struct selsnap_snapshot_options {
  * @param[in]  options  What to make.
  * @param[out] ret_id   The snapshot's id; NULL is allowed.
  *
- * @retval SELSNAP_EEXIST    The name is taken; nothing changed.
- * @retval SELSNAP_ENOENT    No such designation; nothing changed.
- * @retval SELSNAP_EINVAL    An option is not allowed; nothing changed.
- * @retval SELSNAP_ELIMIT    A name or property is too long; nothing changed.
- * @retval SELSNAP_EMEMLIMIT No room for its record under the memory limit; nothing changed.
- * @retval SELSNAP_ENOSPACE  Nothing changed.
- * @retval SELSNAP_EIO       The origin could not be flushed; there is no snapshot.
- * @retval SELSNAP_ESTORE    There is no snapshot now; after a crash it may exist, whole.
+ * @retval SELSNAP_EEXIST      The name is taken; nothing changed.
+ * @retval SELSNAP_ENOENT      No such designation; nothing changed.
+ * @retval SELSNAP_EINVAL      An option is not allowed; nothing changed.
+ * @retval SELSNAP_ELIMIT      A name or property is too long; nothing changed.
+ * @retval SELSNAP_EMEMLIMIT   No room for its record under the memory limit; nothing changed.
+ * @retval SELSNAP_ENOSPACE    Nothing changed.
+ * @retval SELSNAP_EIO         The origin could not be flushed; there is no snapshot.
+ * @retval SELSNAP_ESTORE      There is no snapshot now; after a crash it may exist, whole.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  *
  * @threading   Any thread.
  * @durability  Durable on return, with everything the origin acknowledged before its point.
@@ -771,7 +834,11 @@ typedef struct selsnap_snapshot_info {
  * @param[in]     ss        Context.
  * @param[in]     name      Its name.
  * @param[in,out] ret_info  struct_size is set by the caller.
- * @retval SELSNAP_ENOENT  No such snapshot.
+ * @retval SELSNAP_ENOENT    No such snapshot.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -783,7 +850,11 @@ SELSNAP_API int selsnap_snapshot_find(selsnap *ss, const char *name, selsnap_sna
  * @param[in]     ss        Context.
  * @param[in]     id        Its id.
  * @param[in,out] ret_info  struct_size is set by the caller.
- * @retval SELSNAP_ENOENT  No such snapshot.
+ * @retval SELSNAP_ENOENT    No such snapshot.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -795,7 +866,11 @@ SELSNAP_API int selsnap_snapshot_get(selsnap *ss, uint64_t id, selsnap_snapshot_
  * @param[in]     ss        Context.
  * @param[in]     after_id  An id, or 0.
  * @param[in,out] ret_info  struct_size is set by the caller.
- * @retval SELSNAP_ENOENT  No more.
+ * @retval SELSNAP_ENOENT    No more.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -822,8 +897,13 @@ typedef struct selsnap_snapshot_usage {
  * @param[in]     progress       NULL, or told blocks of the origin passed of all.
  * @param[in]     progress_user  Given to progress.
  * @param[in,out] ret_usage      struct_size is set by the caller.
- * @retval SELSNAP_ENOENT     No such snapshot.
- * @retval SELSNAP_ECANCELED  The callback said so.
+ * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_ECANCELED   The callback said so.
+ * @retval SELSNAP_EINVAL      An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EABANDONED  The store was abandoned.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check.
+ * @retval SELSNAP_ESTORE      The store could not be read.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit.
  * @threading   Any thread; exact if nothing is written meanwhile.
  * @durability  Nothing is written.
  * @since 0.1
@@ -857,8 +937,13 @@ typedef struct selsnap_map_range {
  * @param[in]  offset     Bytes; rounded down to a block.
  * @param[out] ret_range  At least one block; it may end before the state changes.
  *
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_ERANGE  @p offset is not inside the origin.
+ * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_ERANGE      @p offset is not inside the origin.
+ * @retval SELSNAP_EINVAL      An argument is NULL; nothing was done.
+ * @retval SELSNAP_EABANDONED  The store was abandoned.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check.
+ * @retval SELSNAP_ESTORE      The store could not be read.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit.
  * @threading   Any thread; a moment's view.
  * @durability  Nothing is written.
  * @since 0.1
@@ -871,7 +956,11 @@ SELSNAP_API int selsnap_snapshot_map(selsnap *ss, uint64_t id, uint64_t offset,
  * @param[in]  ss          Context.
  * @param[in]  id          The snapshot.
  * @param[out] ret_subset  A new subset.
- * @retval SELSNAP_ENOENT  No such snapshot.
+ * @retval SELSNAP_ENOENT    No such snapshot.
+ * @retval SELSNAP_EINVAL    An argument is NULL; nothing was done.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -885,7 +974,11 @@ SELSNAP_API int selsnap_snapshot_get_subset(selsnap *ss, uint64_t id, selsnap_su
  * @param[in]  after_key  A key, or "".
  * @param[out] ret_key    256 bytes.
  * @param[out] ret_value  769 bytes.
- * @retval SELSNAP_ENOENT  No such snapshot, or no more properties.
+ * @retval SELSNAP_ENOENT    No such snapshot, or no more properties.
+ * @retval SELSNAP_EINVAL    An argument is NULL; nothing was done.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -898,8 +991,15 @@ SELSNAP_API int selsnap_snapshot_next_property(selsnap *ss, uint64_t id, const c
  * @param[in] ss    Context.
  * @param[in] id    The snapshot.
  * @param[in] name  1 to 255 bytes; no other live snapshot has it.
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_EEXIST  The name is taken.
+ * @retval SELSNAP_ENOENT     No such snapshot.
+ * @retval SELSNAP_EEXIST     The name is taken.
+ * @retval SELSNAP_EINVAL     An argument is NULL, or the name is empty or not text; nothing changed.
+ * @retval SELSNAP_ELIMIT     The name is too long; nothing changed.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
+ * @retval SELSNAP_ESTORE     It has the old name now; it may have the new one when the store answers again, or after
+ *                            a crash.
+ * @retval SELSNAP_EDAMAGED   A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return.
  * @since 0.1
@@ -910,8 +1010,12 @@ SELSNAP_API int selsnap_snapshot_rename(selsnap *ss, uint64_t id, const char *na
  * @brief Add a hold: the snapshot cannot be deleted until each hold is released.
  * @param[in] ss  Context.
  * @param[in] id  The snapshot.
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_ELIMIT  It has 4294967295 holds.
+ * @retval SELSNAP_ENOENT     No such snapshot.
+ * @retval SELSNAP_ELIMIT     It has 4294967295 holds.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
+ * @retval SELSNAP_ESTORE     It is not held; after a crash it may be.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return.
  * @since 0.1
@@ -922,8 +1026,11 @@ SELSNAP_API int selsnap_snapshot_hold(selsnap *ss, uint64_t id) SELSNAP_MUST_CHE
  * @brief Take back one hold.
  * @param[in] ss  Context.
  * @param[in] id  The snapshot.
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_EINVAL  It has no hold.
+ * @retval SELSNAP_ENOENT     No such snapshot.
+ * @retval SELSNAP_EINVAL     It has no hold.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
+ * @retval SELSNAP_ESTORE     It is still held; after a crash it may not be.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return.
  * @since 0.1
@@ -934,10 +1041,14 @@ SELSNAP_API int selsnap_snapshot_release(selsnap *ss, uint64_t id) SELSNAP_MUST_
  * @brief Delete a snapshot. Takes the same short time for any; its space comes back by selsnap_step().
  * @param[in] ss  Context.
  * @param[in] id  The snapshot.
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_EHELD   It is held; nothing changed.
- * @retval SELSNAP_EBUSY   A view of it is open, or a restore reads from it; nothing changed.
+ * @retval SELSNAP_ENOENT     No such snapshot.
+ * @retval SELSNAP_EHELD      It is held; nothing changed.
+ * @retval SELSNAP_EBUSY      A view of it is open, or a restore reads from it; nothing changed.
  * @retval SELSNAP_ESTORE  It is gone for callers, and is deleted when the store answers again; after a crash it may be back.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EDAMAGED   A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return. Works on a full store.
  * @since 0.1
@@ -976,10 +1087,13 @@ typedef struct selsnap_view_options {
  * @param[in]  ss        Context; stays open longer than the view.
  * @param[in]  options   Which.
  * @param[out] ret_view  The view.
- * @retval SELSNAP_ENOENT     No such snapshot.
- * @retval SELSNAP_EINVAL     An option is not allowed.
- * @retval SELSNAP_EREADONLY  Writable, and the context is read-only.
+ * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_EINVAL      An option is not allowed.
+ * @retval SELSNAP_EREADONLY   Writable, and the context is read-only.
  * @retval SELSNAP_ESTORE     A write into the snapshot failed before, and the store does not yet tell what became of it.
+ * @retval SELSNAP_EABANDONED  The store was abandoned.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written, but to find out what became of a write that failed.
  * @since 0.1
@@ -990,9 +1104,11 @@ SELSNAP_API int selsnap_view_open(selsnap *ss, const selsnap_view_options *optio
 /**
  * @brief Flush and close a view.
  * @param[in] view  A view, or NULL.
- * @retval SELSNAP_ENOSPACE  The view is closed; what was written since the last flush is lost.
- * @retval SELSNAP_ESTORE    The same.
- * @retval SELSNAP_EDAMAGED  The same.
+ * @retval SELSNAP_ENOSPACE    The view is closed; what was written since the last flush is lost.
+ * @retval SELSNAP_ESTORE      The same.
+ * @retval SELSNAP_EDAMAGED    The same.
+ * @retval SELSNAP_ENOMEM      The same.
+ * @retval SELSNAP_EABANDONED  The same: the store was abandoned.
  * @threading   Once, with no other call on the view.
  * @durability  As selsnap_view_flush().
  * @since 0.1
@@ -1035,6 +1151,12 @@ SELSNAP_API int selsnap_view_read(selsnap_view *view, void *buf, size_t len, uin
  * @retval SELSNAP_ENOSPACE       No room; a first part may be written.
  * @retval SELSNAP_ELOST          Part of a lost block cannot be written; the whole block can.
  * @retval SELSNAP_ESTORE         The store failed; a first part may be written.
+ * @retval SELSNAP_EINVAL         @p view or @p buf is NULL; nothing was written.
+ * @retval SELSNAP_EDAMAGED       Part of a block was to be written, and the rest of it failed its check; a first part
+ *                                may be written.
+ * @retval SELSNAP_EIO            The same, when the origin could not be read.
+ * @retval SELSNAP_ENOMEM         No memory, or none under the limit; a first part may be written.
+ * @retval SELSNAP_EABANDONED     The store was abandoned; nothing was written.
  *
  * @threading   Any thread; writers of one snapshot take turns.
  * @durability  Volatile until selsnap_view_flush(); a crash leaves each block old or new.
@@ -1057,10 +1179,13 @@ SELSNAP_API int selsnap_view_discard(selsnap_view *view, uint64_t offset, uint64
 /**
  * @brief Make what was written into a snapshot durable.
  * @param[in] view  A view.
- * @retval SELSNAP_ENOSPACE  Not durable; still readable.
- * @retval SELSNAP_ESTORE    Not durable; still readable.
+ * @retval SELSNAP_ENOSPACE    Not durable; still readable.
+ * @retval SELSNAP_ESTORE      Not durable; still readable.
  * @retval SELSNAP_EDAMAGED  Not durable: after a flush that failed the store has dropped a block, which reads so until it is
  *                           written again, or the snapshot is reset.
+ * @retval SELSNAP_ENOMEM      Not durable; still readable.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; what was not flushed is lost.
+ * @retval SELSNAP_EINVAL      @p view is NULL.
  * @threading   Any thread.
  * @durability  Every write into the snapshot that had returned before the call survives a power cut.
  * @since 0.1
@@ -1070,8 +1195,12 @@ SELSNAP_API int selsnap_view_flush(selsnap_view *view) SELSNAP_MUST_CHECK;
 /**
  * @brief Drop all that was written into a snapshot: it is again as it was taken.
  * @param[in] view  A writable view.
- * @retval SELSNAP_EREADONLY  The view is not writable.
- * @retval SELSNAP_ESTORE     It reads as it was taken, or is unchanged; after a crash it may be either.
+ * @retval SELSNAP_EREADONLY   The view is not writable.
+ * @retval SELSNAP_ESTORE      It reads as it was taken, or is unchanged; after a crash it may be either.
+ * @retval SELSNAP_EINVAL      @p view is NULL.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return. The space comes back by selsnap_step(). Works on a full store.
  * @since 0.1
@@ -1104,11 +1233,16 @@ typedef struct selsnap_restore_options {
  * @param[in]  options  What.
  * @param[out] ret_job  The job's id; NULL is allowed.
  *
- * @retval SELSNAP_ENOENT  No such snapshot.
- * @retval SELSNAP_EBUSY   A block is in another unfinished restore; nothing changed.
+ * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_EBUSY       A block is in another unfinished restore; nothing changed.
  * @retval SELSNAP_ELOST   The source has lost blocks in the range, and SELSNAP_RESTORE_SKIP_LOST is not given; nothing changed.
- * @retval SELSNAP_EINVAL  Nothing to restore: the subset and the snapshot have no block in common.
- * @retval SELSNAP_ESTORE  Nothing changed; after a crash the restore may be running.
+ * @retval SELSNAP_EINVAL      Nothing to restore: the subset and the snapshot have no block in common.
+ * @retval SELSNAP_ESTORE      Nothing changed; after a crash the restore may be running.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_ENOSPACE    Nothing changed.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  * @threading   Any thread; writers of the blocks wait until it has begun.
  * @durability  Once begun, it is finished, across any crash.
  * @since 0.1
@@ -1133,7 +1267,11 @@ typedef struct selsnap_restore_info {
  * @param[in]     ss         Context.
  * @param[in]     after_job  An id, or 0.
  * @param[in,out] ret_info   struct_size is set by the caller.
- * @retval SELSNAP_ENOENT  No more: they have ended.
+ * @retval SELSNAP_ENOENT    No more: they have ended.
+ * @retval SELSNAP_EINVAL    An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_EDAMAGED  A record in the store failed its check.
+ * @retval SELSNAP_ESTORE    The store could not be read.
+ * @retval SELSNAP_ENOMEM    No memory, or none under the limit.
  * @threading   Any thread.
  * @durability  Nothing is written.
  * @since 0.1
@@ -1146,7 +1284,9 @@ SELSNAP_API int selsnap_restore_next(selsnap *ss, uint64_t after_job, selsnap_re
  * @param[in] ss      Context.
  * @param[in] job     The job.
  * @param[in] paused  Not 0: pause.
- * @retval SELSNAP_ENOENT  No such job.
+ * @retval SELSNAP_ENOENT     No such job.
+ * @retval SELSNAP_EINVAL     @p ss is NULL.
+ * @retval SELSNAP_EREADONLY  The context was opened read-only.
  * @threading   Any thread.
  * @durability  Not recorded: after an open no restore is paused.
  * @since 0.1
@@ -1159,11 +1299,17 @@ SELSNAP_API int selsnap_restore_pause(selsnap *ss, uint64_t job, int paused) SEL
  * @param[in] job            The job.
  * @param[in] progress       NULL, or told blocks done of all.
  * @param[in] progress_user  Given to progress.
- * @retval SELSNAP_ENOENT     No such job; it may have ended.
- * @retval SELSNAP_ECANCELED  The callback said so; the rest is still to do.
- * @retval SELSNAP_EIO        The origin failed; the rest is still to do.
- * @retval SELSNAP_ENOSPACE   No room to preserve what an older snapshot needs; the rest is still to do.
- * @retval SELSNAP_ESTORE     The store failed; the rest is still to do.
+ * @retval SELSNAP_ENOENT      No such job; it may have ended.
+ * @retval SELSNAP_ECANCELED   The callback said so; the rest is still to do.
+ * @retval SELSNAP_EIO         The origin failed; the rest is still to do.
+ * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs; the rest is still to do.
+ * @retval SELSNAP_ESTORE      The store failed; the rest is still to do.
+ * @retval SELSNAP_EBUSY       Another thread advances it.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; the rest is still to do.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the rest is still to do.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing is restored any more.
+ * @retval SELSNAP_EINVAL      @p ss is NULL.
  * @threading   Any thread.
  * @durability  On ::SELSNAP_OK the restored content is durable.
  * @since 0.1
@@ -1197,9 +1343,12 @@ typedef int (*selsnap_line_fn)(void *user, const char *line);
  * @param[in]     progress       NULL, or told items done of all.
  * @param[in]     progress_user  Given to progress.
  * @param[in,out] ret_result     struct_size is set by the caller.
- * @retval SELSNAP_OK        Done; see ret_result->problems.
- * @retval SELSNAP_ECANCELED A callback said so.
- * @threading   Any thread, beside all other calls.
+ * @retval SELSNAP_OK         Done; see ret_result->problems.
+ * @retval SELSNAP_ECANCELED  A callback said so.
+ * @retval SELSNAP_EINVAL     An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit.
+ * @threading   Any thread, beside all other calls. The callbacks must not call the context: what they wait for may wait
+ *              for the check.
  * @durability  Nothing but a checkpoint is written, and that only if the context is writable.
  * @since 0.1
  */
@@ -1213,6 +1362,9 @@ SELSNAP_API int selsnap_check(selsnap *ss, selsnap_line_fn problem, void *proble
  * @param[in] user  Given to line.
  * @retval SELSNAP_ECANCELED  The callback said so.
  * @retval SELSNAP_EDAMAGED   A page failed its check.
+ * @retval SELSNAP_ESTORE     The store could not be read.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit.
+ * @retval SELSNAP_EINVAL     An argument is NULL; nothing was done.
  * @threading   Any thread; a moment's view, changes made meanwhile may be in it or not.
  * @durability  Nothing is written.
  * @since 0.1
