@@ -16,7 +16,8 @@ int selsnap_restore_start(selsnap *ss, const selsnap_restore_options *options, u
         return SELSNAP_EINVAL;
     }
     uint64_t job = 0;
-    rc = ssn_restore_start(ss, &ours, &job);
+    rc = ssn_check_usable(ss);
+    rc = rc == SELSNAP_OK ? ssn_restore_start(ss, &ours, &job) : rc;
     if (rc == SELSNAP_OK && ret_job != NULL) {
         *ret_job = job;
     }

@@ -247,9 +247,12 @@ static void test_abandon__recorded__opens_only_when_told_that_the_origin_changed
     (void)state;
     struct pair pair;
     pair_open(&pair, 4 << 20);
-    (void)rig_snapshot(&pair.rig, "s", 0, 32);
+    selsnap_restore_options restore = SELSNAP_RESTORE_OPTIONS_INIT;
+    restore.id = rig_snapshot(&pair.rig, "s", 0, 32);
     assert_ok(selsnap_abandon(pair.rig.ss));
     rig_write(&pair.rig, 5, 1, 1);
+    assert_int_equal(selsnap_restore_start(pair.rig.ss, &restore, NULL), SELSNAP_EABANDONED);
+    rig_assert_live(&pair.rig, 5, 1, 1);
     (void)!selsnap_close(pair.rig.ss);
     assert_int_equal(rig_try_start(&pair.rig), SELSNAP_ECHANGED);
     pair.rig.options.open_flags = SELSNAP_OPEN_ORIGIN_CHANGED;
