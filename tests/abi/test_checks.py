@@ -11,6 +11,7 @@ import tempfile
 import check_compile
 import check_docs
 import check_exports
+import check_mentions
 
 MAP, LIBRARY, HEADERS = sys.argv[1], sys.argv[2], sys.argv[3:]
 GOOD_DOC = "/** @brief B. @param[in] a  A. @return R. @threading Any. @durability None. @since 0.1 */\n"
@@ -98,6 +99,22 @@ def test_docs__no_docstring__told():
 
 def test_docs__no_function__told():
     assert check_docs.problems([header_with("/* nothing */\n")]) == ["no function is declared"]
+
+
+def test_mentions__as_they_are__exist():
+    assert check_mentions.problems(HEADERS, []) == []
+
+
+def test_mentions__unknown_function_or_constant__told():
+    document = header_with("Call selsnap_opens(), never selsnap_open(); it gives SELSNAP_EVIL or SELSNAP_EIO.\n")
+    assert check_mentions.problems(HEADERS, [document]) == [
+        f"{document}: selsnap_opens() is not declared", f"{document}: SELSNAP_EVIL is not defined"]
+
+
+def test_mentions__retval_twice__told():
+    doc = "/** @brief B. @retval SELSNAP_EIO A.\n * @retval SELSNAP_EIO B. */\n"
+    header = header_with(doc + "SELSNAP_API int selsnap_new(int a);\n")
+    assert check_mentions.problems(HEADERS + [header], []) == ["selsnap_new: SELSNAP_EIO is told twice"]
 
 
 def test_compile__not_c99__told():
