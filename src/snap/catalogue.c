@@ -202,6 +202,7 @@ void ssn_catalogue_add(struct ssn_catalogue *catalogue, struct ssn_snap *snap, s
     group->members[at] = snap;
     group->member_count++;
     newest_put_in(catalogue, group);
+    atomic_fetch_add(&catalogue->additions, 1);
     ssn_catalogue_unlock(catalogue);
 }
 

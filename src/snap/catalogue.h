@@ -27,7 +27,8 @@ struct ssn_overlay;
 struct ssn_job;
 
 enum ssn_snap_state { SSN_SNAP_CREATING, SSN_SNAP_LIVE, SSN_SNAP_DELETING, SSN_SNAP_DOOMED };
-/* A commit about the overlay failed, and it is not known whether it took effect: none, one of a flush, one of a reset. */
+/* A commit about the overlay failed, and it is not known whether it took effect: none, one of a flush, one of a reset.
+ */
 enum ssn_overlay_doubt { SSN_OVERLAY_SURE, SSN_OVERLAY_FLUSH_UNSURE, SSN_OVERLAY_RESET_UNSURE };
 
 struct ssn_group;
@@ -37,9 +38,9 @@ struct ssn_snap {
     struct ssn_snapshot_record record; /* overlay, holds: admin and lock; the rest never changes */
     struct ssn_group *group;
     enum ssn_snap_state state;
-    uint32_t views;              /* open views */
-    uint32_t restores;           /* restores that read from it */
-    struct ssn_overlay *overlay; /* what views of it share in memory; NULL: no such view is open */
+    uint32_t views;                       /* open views */
+    uint32_t restores;                    /* restores that read from it */
+    struct ssn_overlay *overlay;          /* what views of it share in memory; NULL: no such view is open */
     enum ssn_overlay_doubt overlay_doubt; /* changed by who holds the overlay's writer too */
 };
 
@@ -74,6 +75,7 @@ struct ssn_catalogue {
     _Atomic uint64_t active_jobs;   /* job_count, readable without the lock */
     _Atomic uint64_t starting_jobs; /* of these, STARTING or UNSURE */
     _Atomic size_t doomed;          /* snapshots whose record's fate is unknown */
+    _Atomic uint64_t additions;     /* snapshots and hidden marks ever added; changed with the lock held */
 };
 
 int ssn_catalogue_init(struct ssn_catalogue *catalogue, struct ssn_mem *mem);
@@ -123,8 +125,8 @@ struct ssn_group_view {
 
 /*
  * The group with the greatest newest point below `below`. false: no more. To visit all: begin with UINT64_MAX, go on
- * with ret_view->newest. A group that gets a newer snapshot meanwhile may be left out; the caller finds the need
- * version changed.
+ * with ret_view->newest. A group that gets a newer snapshot meanwhile may be left out, with all that it had before: so
+ * whoever relies on the visit looks whether `additions` has changed over it, and then begins again.
  */
 bool ssn_catalogue_next_newest(struct ssn_catalogue *catalogue, uint64_t below, uint64_t cap,
                                struct ssn_group_view *ret_view);

@@ -232,21 +232,32 @@ static int add_designation(struct selsnap *ss, const struct ssn_group_view *grou
     return SELSNAP_OK;
 }
 
-/* ORs into `bits` the subsets of every group with a point above `since`. */
+/*
+ * ORs into `bits` the subsets of every group with a point above `since`. Begun again when a group was added to
+ * meanwhile: it may have been passed by. Should the new snapshot then not come to be, nobody would ask for the group's
+ * older points again, because the page counts as current up to them.
+ */
 static int gather(struct selsnap *ss, uint64_t page_index, uint64_t since, uint64_t *bits) {
-    struct ssn_group_view group;
-    uint64_t below = UINT64_MAX;
-    while (ssn_catalogue_next_newest(&ss->catalogue, below, UINT64_MAX, &group) && group.newest > since) {
-        int rc = add_designation(ss, &group, page_index, bits);
-        if (rc != SELSNAP_OK) {
-            return rc;
+    uint64_t before;
+    do {
+        struct ssn_group_view group;
+        uint64_t below = UINT64_MAX;
+        before = atomic_load(&ss->catalogue.additions);
+        while (ssn_catalogue_next_newest(&ss->catalogue, below, UINT64_MAX, &group) && group.newest > since) {
+            int rc = add_designation(ss, &group, page_index, bits);
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
+            below = group.newest;
         }
-        below = group.newest;
-    }
+    } while (atomic_load(&ss->catalogue.additions) != before);
     return SELSNAP_OK;
 }
 
-/* lock is held. `full`: the bits are those of every live subset, so a page without a slot can be given one. */
+/*
+ * lock is held. `full`: the bits are those of every subset that was live at `version`, so a page without a slot can be
+ * given one; but not when another thread has brought it further meanwhile, and its slot was evicted since.
+ */
 static void merge(struct ssn_need *need, uint64_t page_index, uint64_t version, const uint64_t *bits, bool full) {
     struct ssn_need_page *page = &need->pages[page_index];
     enum { WORDS_PER_GROUP = SSN_NEED_GROUP_BLOCKS / 64 };
@@ -268,7 +279,7 @@ static void merge(struct ssn_need *need, uint64_t page_index, uint64_t version, 
                 atomic_fetch_or_explicit(&to->bits[w], bits[w], memory_order_release);
             }
         }
-    } else if (full && any) {
+    } else if (full && any && atomic_load_explicit(&page->version, memory_order_relaxed) <= version) {
         slot_fill(need, page_index, bits);
     }
     for (unsigned w = 0; w < SSN_NEED_SUMMARY_WORDS; w++) {

@@ -63,11 +63,8 @@ static int add_group(struct plan *plan, const struct ssn_group_view *group, cons
     return SELSNAP_OK;
 }
 
-/*
- * Fills had, epoch, kind, refuses. *ret_any: there is something to do. If so, an earlier writer of the blocks may have
- * failed with the entries that are missing still on their way: after ssn_store_settle() it is decided again [F-14].
- */
-static int decide(struct plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
+/* Fills had, epoch, kind, refuses, by the groups as they are met. */
+static int ask_groups(struct plan *plan, const struct ssn_runbits *want, uint64_t cap) {
     memset(plan->epoch, 0, sizeof plan->epoch);
     memset(plan->kind, SSN_ENTRY_NONE, sizeof plan->kind);
     memset(plan->refuses, 0, sizeof plan->refuses);
@@ -87,6 +84,22 @@ static int decide(struct plan *plan, const struct ssn_runbits *want, uint64_t ca
         below = group.newest;
     }
     ssn_store_leave(plan->ss->store, ticket);
+    return rc;
+}
+
+/*
+ * *ret_any: there is something to do. If so, an earlier writer of the blocks may have failed with the entries that are
+ * missing still on their way: after ssn_store_settle() it is decided again [F-14].
+ */
+static int decide(struct plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
+    _Atomic uint64_t *additions = &plan->ss->catalogue.additions;
+    uint64_t before;
+    int rc;
+    do {
+        /* A group that is added to meanwhile may be passed by; and a copy-back is not tested again in the gate. */
+        before = atomic_load(additions);
+        rc = ask_groups(plan, want, cap);
+    } while (rc == SELSNAP_OK && atomic_load(additions) != before);
     *ret_any = false;
     for (unsigned i = 0; i < plan->count; i++) {
         *ret_any = *ret_any || plan->kind[i] != SSN_ENTRY_NONE;
