@@ -38,8 +38,8 @@ struct ssn_counters {
 };
 
 /*
- * What a walk over all entries has learned of designations: they never change, so it stays true. Gaps: blocks [from, to)
- * that the designation does not cover, one for each designation, at the index id % SSN_GAPS. One thread at a time.
+ * What a walk over all entries has learned of designations: they never change, so it stays true. Gaps: blocks [from,
+ * to) that the designation does not cover, one for each designation, at the index id % SSN_GAPS. One thread at a time.
  */
 enum { SSN_GAPS = 1024 };
 struct ssn_needed_memory {
@@ -76,7 +76,7 @@ struct selsnap {
     bool store_locked;
     uint32_t block_bytes;
     uint32_t block_shift;
-    uint32_t block_pages;  /* pages of a block in the store */
+    uint32_t block_pages; /* pages of a block in the store */
     uint64_t origin_bytes;
     uint64_t block_count;  /* blocks of the origin; the last may be short */
     uint32_t chunk_blocks; /* blocks handled at once: 1 MiB, but at least a block and at most a run */
@@ -89,7 +89,7 @@ struct selsnap {
     struct ssn_buffers buffers; /* each chunk_blocks * block_bytes */
     struct ssn_counters count;
     _Atomic bool abandoned;
-    unsigned freezes; /* admin */
+    _Atomic uint64_t freezes; /* not under admin: a restore that starts holds it while it waits for frozen writers */
     struct ssn_state_record state; /* admin: the state item as last written */
     struct ssn_reclaim_due due;
     pthread_mutex_t step; /* held by the thread that reclaims; only ever tried */

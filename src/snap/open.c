@@ -363,29 +363,27 @@ int ssn_context_close(selsnap *ss) {
 
 int ssn_context_abandon(selsnap *ss) {
     pthread_mutex_lock(&ss->admin);
+    /* The record comes first: after a crash between the two, a store that opens again must know what passed it by. */
+    int rc = ss->read_only ? SELSNAP_EREADONLY : ssn_store_abandon(ss->store);
     atomic_store(&ss->abandoned, true);
     ssn_log(&ss->report, SELSNAP_LOG_WARNING, "the store is abandoned: writes pass without preserving");
-    int rc = ss->read_only ? SELSNAP_EREADONLY : ssn_store_abandon(ss->store);
     pthread_mutex_unlock(&ss->admin);
     return rc;
 }
 
 int ssn_context_freeze(selsnap *ss) {
     ssn_gate_close(&ss->gate);
-    pthread_mutex_lock(&ss->admin);
-    ss->freezes++;
-    pthread_mutex_unlock(&ss->admin);
+    atomic_fetch_add(&ss->freezes, 1);
     return SELSNAP_OK;
 }
 
 int ssn_context_thaw(selsnap *ss) {
-    pthread_mutex_lock(&ss->admin);
-    bool frozen = ss->freezes > 0;
-    ss->freezes -= frozen;
-    pthread_mutex_unlock(&ss->admin);
-    if (!frozen) {
-        return ssn_fail(&ss->report, SELSNAP_EINVAL, "the context is not frozen");
-    }
+    uint64_t freezes = atomic_load(&ss->freezes);
+    do {
+        if (freezes == 0) {
+            return ssn_fail(&ss->report, SELSNAP_EINVAL, "the context is not frozen");
+        }
+    } while (!atomic_compare_exchange_weak(&ss->freezes, &freezes, freezes - 1));
     ssn_gate_open(&ss->gate);
     return SELSNAP_OK;
 }
