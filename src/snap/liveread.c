@@ -20,6 +20,11 @@ static int read_from_source(struct selsnap *ss, uint64_t block, uint64_t point, 
     if (rc != SELSNAP_OK) {
         return rc;
     }
+    if (source.kind != SSN_ENTRY_DATA && source.kind != SSN_ENTRY_ZERO) {
+        /* It can only have gone if the restore has ended since, and its source was deleted: the origin has the content.
+         */
+        return ssn_origin_read(ss, buf, (size_t)len, ssn_offset_of(ss, block) + skip);
+    }
     uint8_t *whole = ssn_buffers_take(&ss->buffers);
     rc = ssn_resolve_read(ss, block, 1, &source, whole, NULL);
     if (rc == SELSNAP_OK) {

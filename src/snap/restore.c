@@ -28,7 +28,8 @@ int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t c
         int state = atomic_load(&job->state);
         struct ssn_runbits bits = ssn_runbits_none();
         if (state == SSN_JOB_STARTING) {
-            rc = ssn_designation_cover(ss, job->group->id, job->group->whole, run, first, (unsigned)count, &bits);
+            rc = ssn_designation_cover(ss, job->record.designation, job->group_whole, run, first, (unsigned)count,
+                                       &bits);
             *ret_starting = *ret_starting || ssn_runbits_any(&bits);
         } else if (state == SSN_JOB_UNSURE) {
             struct ssn_source sources[SSN_RUN_BLOCKS];
@@ -149,11 +150,12 @@ static int begin_job(struct selsnap *ss, struct ssn_job *job) {
         atomic_store(&job->state, SSN_JOB_UNSURE);
         return rc;
     }
-    atomic_store(&job->state, SSN_JOB_RUNNING);
-    atomic_fetch_sub(&ss->catalogue.starting_jobs, 1);
-    if (rc != SELSNAP_OK) {
-        ssn_job_unlist(ss, job, true);
+    if (rc == SELSNAP_OK) {
+        atomic_store(&job->state, SSN_JOB_RUNNING);
+    } else {
+        ssn_job_unlist(ss, job, true); /* still STARTING: nobody may copy back for what does not come to be */
     }
+    atomic_fetch_sub(&ss->catalogue.starting_jobs, 1);
     return rc;
 }
 
@@ -342,7 +344,7 @@ static int next_part(struct selsnap *ss, struct ssn_job *job, uint64_t cursor, u
         uint64_t run = ssn_entry_run(item.key.major);
         cursor = ssn_max_u64(cursor, run * SSN_RUN_BLOCKS);
         struct ssn_block_range range;
-        rc = ssn_designation_next_range(ss, job->group->id, job->group->whole, cursor, &range);
+        rc = ssn_designation_next_range(ss, job->record.designation, job->group_whole, cursor, &range);
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -389,7 +391,7 @@ static int advance(struct selsnap *ss, struct ssn_job *job, uint64_t budget, uin
         uint64_t copied;
         ssn_claims_take(&ss->claims, &claim, first, count);
         rc = ssn_job_copy_back(ss, job, first / SSN_RUN_BLOCKS, (unsigned)(first % SSN_RUN_BLOCKS), (unsigned)count,
-                               &copied);
+                               true, &copied);
         if (rc == SELSNAP_OK) {
             move_cursor(job, first + count);
             *ret_visited += copied + 1;
@@ -427,12 +429,13 @@ int ssn_restore_step(struct selsnap *ss, uint64_t job_id, uint64_t budget, uint6
 
 /* ---- telling ---- */
 
-static int blocks_below(struct selsnap *ss, const struct ssn_group *group, uint64_t cursor, uint64_t *ret_blocks) {
+static int blocks_below(struct selsnap *ss, const struct ssn_job *job, uint64_t cursor, uint64_t *ret_blocks) {
     uint64_t from = 0;
     *ret_blocks = 0;
     struct ssn_block_range range;
     int rc;
-    while ((rc = ssn_designation_next_range(ss, group->id, group->whole, from, &range)) == SELSNAP_OK &&
+    while ((rc = ssn_designation_next_range(ss, job->record.designation, job->group_whole, from, &range)) ==
+               SELSNAP_OK &&
            range.first < cursor) {
         from = range.first + range.count;
         *ret_blocks += ssn_min_u64(from, cursor) - range.first;
@@ -458,8 +461,8 @@ int ssn_restore_info(struct selsnap *ss, uint64_t after_job, selsnap_restore_inf
     ret_info->job = job->id;
     ret_info->snapshot_id = job->record.subject;
     ret_info->point = job->record.point;
-    ret_info->blocks_total = job->group->blocks;
-    int rc = blocks_below(ss, job->group, cursor, &ret_info->blocks_done);
+    ret_info->blocks_total = job->group_blocks;
+    int rc = blocks_below(ss, job, cursor, &ret_info->blocks_done);
     ssn_job_release(ss, job);
     return rc;
 }

@@ -22,9 +22,14 @@ enum ssn_job_state { SSN_JOB_STARTING, SSN_JOB_UNSURE, SSN_JOB_RUNNING, SSN_JOB_
 struct ssn_job {
     uint64_t id;
     struct ssn_job_record record; /* cursor: as last recorded; record_lock */
-    struct ssn_snap *source;
+    struct ssn_snap *source;      /* these three: while the job is listed, with admin held */
     struct ssn_snap *hidden;
     struct ssn_group *group;
+    /* What the others ask of source and group. Whoever holds the job may still do so when it has ended, and these two
+     * have been deleted since. */
+    uint64_t source_point;
+    uint64_t group_blocks;
+    bool group_whole;
     _Atomic int state; /* enum ssn_job_state */
     pthread_mutex_t record_lock;
     bool ended; /* record_lock: its item is deleted; nothing of it may be recorded any more */
@@ -91,9 +96,13 @@ void ssn_job_release(struct selsnap *ss, struct ssn_job *job);
 /* Of the blocks, those the job still has to copy, with their sources. */
 int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
                       struct ssn_runbits *ret_bits, struct ssn_source *ret_sources);
-/* Copies back the remaining blocks of a part of a run that the caller has claimed. *ret_copied counts them. */
+/*
+ * Copies back the remaining blocks of a part of a run that the caller has claimed. *ret_copied counts them. in_turn:
+ * the caller moves the cursor past the part before it lets go of the claim, so nothing else has to remember them: what
+ * is remembered so takes memory for as long as the restore runs.
+ */
 int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
-                      uint64_t *ret_copied);
+                      bool in_turn, uint64_t *ret_copied);
 void ssn_job_put_record(struct ssn_txn *txn, const struct ssn_job *job, uint64_t cursor);
 
 #endif

@@ -17,7 +17,7 @@ int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
                       struct ssn_runbits *ret_bits, struct ssn_source *ret_sources) {
     *ret_bits = ssn_runbits_none();
     struct ssn_runbits bits;
-    int rc = ssn_designation_cover(ss, job->group->id, job->group->whole, run, first, count, &bits);
+    int rc = ssn_designation_cover(ss, job->record.designation, job->group_whole, run, first, count, &bits);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -34,7 +34,7 @@ int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
     if (!ssn_runbits_any(&bits)) {
         return SELSNAP_OK;
     }
-    rc = ssn_resolve_at(ss, run, first, count, job->source->record.point, job->record.point, ret_sources);
+    rc = ssn_resolve_at(ss, run, first, count, job->source_point, job->record.point, ret_sources);
     for (unsigned i = 0; rc == SELSNAP_OK && i < count; i++) {
         bool has = ret_sources[i].kind == SSN_ENTRY_DATA || ret_sources[i].kind == SSN_ENTRY_ZERO;
         if (has && ssn_runbits_get(&bits, first + i)) {
@@ -64,7 +64,7 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
                 ssn_runbits_set(ret_bits, first + i);
                 if (ret_points != NULL) {
                     ret_points[i] = job->record.point;
-                    ret_source_points[i] = job->source->record.point;
+                    ret_source_points[i] = job->source_point;
                 }
             }
         }
@@ -143,11 +143,11 @@ static int copy_blocks(struct selsnap *ss, uint64_t run, unsigned first, unsigne
 }
 
 int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
-                      uint64_t *ret_copied) {
+                      bool in_turn, uint64_t *ret_copied) {
     struct ssn_runbits bits;
     struct ssn_source sources[SSN_RUN_BLOCKS];
     *ret_copied = 0;
-    unsigned ticket = ssn_store_enter(ss->store);
+    /* No read section: the source is held, so its copies stay; and one would keep a full store from using what it frees. */
     int rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
     if (rc == SELSNAP_OK && ssn_runbits_any(&bits)) {
         rc = ssn_preserve(ss, run, first, count, &bits, job->record.point);
@@ -156,14 +156,13 @@ int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
             rc = copy_blocks(ss, run, first, count, &bits, sources, buf);
             ssn_buffers_return(&ss->buffers, buf);
         }
-        if (rc == SELSNAP_OK) {
+        if (rc == SELSNAP_OK && !in_turn) {
             rc = mark_done(ss, job, run, &bits);
         }
         for (unsigned i = first; rc == SELSNAP_OK && i < first + count; i++) {
             *ret_copied += ssn_runbits_get(&bits, i);
         }
     }
-    ssn_store_leave(ss->store, ticket);
     if (*ret_copied > 0) {
         pthread_mutex_lock(&job->lock);
         job->restored += *ret_copied;
@@ -184,7 +183,7 @@ int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t cou
         if (atomic_load(&job->state) == SSN_JOB_RUNNING) {
             uint64_t copied;
             rc = ssn_job_copy_back(ss, job, first_block / SSN_RUN_BLOCKS, (unsigned)(first_block % SSN_RUN_BLOCKS),
-                                   (unsigned)count, &copied);
+                                   (unsigned)count, false, &copied);
         }
         uint64_t id = job->id;
         ssn_job_release(ss, job);

@@ -67,6 +67,9 @@ struct ssn_job *ssn_job_make(struct selsnap *ss, struct ssn_snap *source, struct
     (void)pthread_mutex_init(&job->record_lock, NULL);
     job->source = source;
     job->group = group;
+    job->source_point = source->record.point;
+    job->group_blocks = group->blocks;
+    job->group_whole = group->whole;
     job->record.kind = SSN_JOB_RESTORE;
     job->record.subject = source->id;
     job->record.designation = group->id;
