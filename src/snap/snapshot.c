@@ -215,6 +215,11 @@ static bool lists_fit(struct selsnap *ss) {
 
 static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
     int rc = ssn_snapshot_settle_doomed(ss);
+    /*
+     * The record of a restore that is unsure would become durable with this snapshot's, at the latest. After a crash
+     * the snapshot, being younger, would read from the restore's source, though the device did not read so.
+     */
+    rc = rc == SELSNAP_OK ? ssn_restore_settle(ss) : rc;
     rc = rc == SELSNAP_OK ? refuse_taken(ss, options->name) : rc;
     struct ssn_group *group = NULL;
     rc = rc == SELSNAP_OK ? choose_group(ss, options, &group) : rc;
@@ -273,6 +278,8 @@ static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     char name[SELSNAP_NAME_MAX + 1];
     struct ssn_item item;
     struct ssn_txn txn;
+    bool ever;
+    (void)ssn_store_settle(ss->store, &ever); /* a rename that failed; where it still fails, so does what follows */
     ssn_txn_init(&txn, ss->store);
     struct ssn_key record = ssn_key_make(SSN_ITEM_SNAPSHOT, snap->id, 0);
     struct ssn_key label = ssn_key_make(SSN_ITEM_LABEL, snap->id, 0);
@@ -381,7 +388,11 @@ int ssn_snapshot_delete(struct selsnap *ss, uint64_t id) {
 static int rename_locked(struct selsnap *ss, uint64_t id, const char *name) {
     struct ssn_snap *snap = NULL;
     char old[SELSNAP_NAME_MAX + 1];
+    /* What failed before may yet take a name, or change one: first it is known. */
+    bool ever;
     int rc = find_live(ss, id, &snap);
+    rc = rc == SELSNAP_OK ? ssn_store_settle(ss->store, &ever) : rc;
+    rc = rc == SELSNAP_OK ? ssn_snapshot_settle_doomed(ss) : rc;
     rc = rc == SELSNAP_OK ? read_label(ss, id, old) : rc;
     if (rc != SELSNAP_OK || strcmp(old, name) == 0) {
         return rc;
@@ -424,7 +435,10 @@ static int change_holds_locked(struct selsnap *ss, uint64_t id, int by) {
     if (by > 0 && snap->record.holds == UINT32_MAX) {
         return ssn_fail(&ss->report, SELSNAP_ELIMIT, "snapshot %" PRIu64 " has as many holds as there can be", id);
     }
+    /* Whoever flushes its overlay changes the record without admin. */
+    ssn_catalogue_read_lock(&ss->catalogue);
     struct ssn_snap changed = *snap;
+    ssn_catalogue_unlock(&ss->catalogue);
     changed.record.holds += (uint32_t)by;
     struct ssn_txn txn;
     ssn_txn_init(&txn, ss->store);
