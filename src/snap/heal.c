@@ -8,6 +8,7 @@
 #include "restore.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void above(uint64_t *counter, uint64_t named) {
     if (named != UINT64_MAX && named >= *counter) {
@@ -71,6 +72,7 @@ struct tail_entry {
     unsigned blocks;
     const struct ssn_item *item;
     uint64_t place;
+    bool again; /* what is good is written again, too */
 };
 
 /*
@@ -125,6 +127,9 @@ static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsign
     uint64_t block = entry->first_block + i;
     *ret_elsewhere = false;
     int rc = copy_is_good(ss, place, checksum, buf, ret_good);
+    if (rc == SELSNAP_OK && *ret_good && entry->again) {
+        return ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
+    }
     if (rc != SELSNAP_OK || (*ret_good && !ss->read_only)) {
         return rc;
     }
@@ -139,14 +144,14 @@ static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsign
 }
 
 /* *ret_mended: every block of the entry can be read again. */
-static int heal_entry(struct selsnap *ss, const struct ssn_item *item, uint8_t *buf, bool *ret_mended) {
+static int heal_entry(struct selsnap *ss, const struct ssn_item *item, bool again, uint8_t *buf, bool *ret_mended) {
     struct ssn_entry_record record;
     *ret_mended = true;
     if (!ssn_entry_record_decode(item->key.major, item->value, item->len, &record) || record.kind != SSN_ENTRY_DATA) {
         return SELSNAP_OK;
     }
     struct tail_entry entry = {ssn_entry_run(item->key.major) * SSN_RUN_BLOCKS + ssn_entry_first(item->key.major),
-                               ssn_entry_blocks(item->key.major), item, record.place};
+                               ssn_entry_blocks(item->key.major), item, record.place, again};
     bool all_elsewhere = true;
     for (unsigned i = 0; i < entry.blocks; i++) {
         bool good;
@@ -175,7 +180,7 @@ int ssn_heal_tail(struct selsnap *ss, struct ssn_replayed *replayed) {
         bool mended = true;
         rc = ssn_store_get(ss->store, &replayed->tail[i], &item);
         if (rc == SELSNAP_OK) {
-            rc = heal_entry(ss, &item, buf, &mended);
+            rc = heal_entry(ss, &item, false, buf, &mended);
         } else if (rc == SELSNAP_ENOENT) {
             rc = SELSNAP_OK;
         }
@@ -199,6 +204,9 @@ static int drop_if_unneeded(struct selsnap *ss, const struct ssn_key *key) {
     struct ssn_entry_record record;
     int rc = ssn_extent_needed(ss, key->major, key->minor, 0, &any, &data);
     rc = rc == SELSNAP_OK ? ssn_store_get(ss->store, key, &item) : rc;
+    if (rc == SELSNAP_ENOENT) {
+        return SELSNAP_OK; /* dropped already: a batch may name it twice */
+    }
     if (rc != SELSNAP_OK || !ssn_entry_record_decode(key->major, item.value, item.len, &record)) {
         return rc;
     }
@@ -215,7 +223,7 @@ static int drop_if_unneeded(struct selsnap *ss, const struct ssn_key *key) {
     ssn_txn_give(&txn, record.place, ssn_entry_blocks(key->major) * ss->block_pages);
     rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
-    return rc;
+    return rc == SELSNAP_ENOSPACE ? SELSNAP_OK : rc; /* a store that full opens all the same [P7] */
 }
 
 int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed) {
@@ -223,5 +231,42 @@ int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replay
     for (size_t i = 0; rc == SELSNAP_OK && i < replayed->tail_count; i++) {
         rc = drop_if_unneeded(ss, &replayed->tail[i]);
     }
+    return rc;
+}
+
+/* Overlay data is nowhere else; what is still right is written again. */
+static int rewrite_overlay(struct selsnap *ss, const uint8_t *value, uint16_t len, uint8_t *buf, bool *ret_mended) {
+    struct ssn_overlay_record record;
+    if (!ssn_overlay_record_decode(value, len, &record) || record.kind != SSN_ENTRY_DATA) {
+        return SELSNAP_OK;
+    }
+    int rc = copy_is_good(ss, record.place, record.checksum, buf, ret_mended);
+    return rc == SELSNAP_OK && *ret_mended ? ssn_store_write_data(ss->store, record.place, buf, ss->block_bytes) : rc;
+}
+
+int ssn_heal_rewrite(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len) {
+    struct selsnap *ss = user;
+    if (key->type != SSN_ITEM_ENTRY && key->type != SSN_ITEM_OVERLAY) {
+        return SELSNAP_OK;
+    }
+    /* Not from the pool: those who wait for this batch may have all of it. */
+    uint8_t *buf = ssn_alloc(&ss->mem, ss->block_bytes);
+    if (buf == NULL) {
+        return ssn_fail(&ss->report, SELSNAP_ESTORE, "no memory to write data again after a failed flush");
+    }
+    bool mended = true;
+    int rc;
+    if (key->type == SSN_ITEM_OVERLAY) {
+        rc = rewrite_overlay(ss, value, len, buf, &mended);
+    } else {
+        struct ssn_item item = {.key = *key, .len = len};
+        memcpy(item.value, value, len);
+        rc = heal_entry(ss, &item, true, buf, &mended);
+    }
+    if (rc == SELSNAP_OK && !mended) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "data that a failed flush has lost is nowhere else; it reads as damaged");
+    }
+    ssn_free(&ss->mem, buf);
     return rc;
 }
