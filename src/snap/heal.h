@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a replayed journal tells the context, and step 3 of recovery (docs/format.md, section 7): the data of the last
- * batch, which may never have reached the store, is copied again from the origin.
+ * What a replayed journal tells the context, step 3 of recovery (docs/format.md, section 7): the data of the last
+ * batch, which may never have reached the store, is copied again from the origin; and the same after a failed flush.
  *
  * The origin's device has that content, with one exception: a block that a restore had just copied back, unflushed,
  * when it was preserved for a younger snapshot. The device may have lost the copy; the restore's source still has it.
@@ -30,5 +30,7 @@ void ssn_replayed_fini(struct ssn_replayed *replayed);
 int ssn_heal_tail(struct selsnap *ss, struct ssn_replayed *replayed);
 /* After the store is activated: drops those entries left in `tail` that no snapshot needs. */
 int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed);
+/* An ssn_rewrite_fn; user is the context. */
+int ssn_heal_rewrite(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len);
 
 #endif

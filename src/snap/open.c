@@ -229,7 +229,15 @@ static void fini_parts(struct selsnap *ss, unsigned parts) {
 /* Replay, lists, the last batch's data, a new incarnation: in this order, and nothing is written before the third. */
 static int open_store(struct selsnap *ss, struct ssn_replayed *replayed) {
     struct ssn_store_params params = {
-        ss->store_device, &ss->mem, &ss->report, ss->read_only, ss->mem.limit / 4, ssn_replayed_note, replayed,
+        .device = ss->store_device,
+        .mem = &ss->mem,
+        .report = &ss->report,
+        .read_only = ss->read_only,
+        .cache_bytes = ss->mem.limit / 4,
+        .replay = ssn_replayed_note,
+        .replay_user = replayed,
+        .rewrite = ssn_heal_rewrite,
+        .rewrite_user = ss,
     };
     int rc = ssn_store_open(&params, &ss->store);
     if (rc != SELSNAP_OK) {

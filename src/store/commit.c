@@ -147,7 +147,20 @@ static int write_ring(struct ssn_store *store) {
     return rc;
 }
 
-/* Reads each run that flight takes, and writes it again. */
+/* Reads a run and writes it again. */
+static int rewrite_run(struct ssn_store *store, const struct ssn_op *op, uint8_t *copy) {
+    int rc = SELSNAP_OK;
+    for (uint64_t done = 0; rc == SELSNAP_OK && done < op->pages;) {
+        uint64_t part = ssn_min_u64(op->pages - done, COPY_BYTES / SSN_PAGE_SIZE);
+        size_t len = (size_t)part * SSN_PAGE_SIZE;
+        rc = ssn_store_dev_read(store, "data, to write it again,", copy, len, op->place + done);
+        rc = rc != SELSNAP_OK ? rc : ssn_store_dev_write(store, "data again", copy, len, op->place + done);
+        done += part;
+    }
+    return rc;
+}
+
+/* Writes the data again that flight names: by the layer above, which knows its checksums, or run by run. */
 static int rewrite_data(struct ssn_store *store) {
     const struct ssn_batch *batch = store->journal.flight;
     uint8_t *copy = ssn_alloc(store->mem, COPY_BYTES);
@@ -160,15 +173,10 @@ static int rewrite_data(struct ssn_store *store) {
     int rc = SELSNAP_OK;
     while (rc == SELSNAP_OK && ssn_txns_next(&txns, &ops) == SSN_ITER_ITEM) {
         while (rc == SELSNAP_OK && ssn_ops_next(&ops, &op) == SSN_ITER_ITEM) {
-            if (op.kind != SSN_OP_TAKE) {
-                continue;
-            }
-            for (uint64_t done = 0; rc == SELSNAP_OK && done < op.pages;) {
-                uint64_t part = ssn_min_u64(op.pages - done, COPY_BYTES / SSN_PAGE_SIZE);
-                size_t len = (size_t)part * SSN_PAGE_SIZE;
-                rc = ssn_store_dev_read(store, "data, to write it again,", copy, len, op.place + done);
-                rc = rc != SELSNAP_OK ? rc : ssn_store_dev_write(store, "data again", copy, len, op.place + done);
-                done += part;
+            if (op.kind == SSN_OP_TAKE && store->rewrite == NULL) {
+                rc = rewrite_run(store, &op, copy);
+            } else if (op.kind == SSN_OP_PUT && store->rewrite != NULL) {
+                rc = store->rewrite(store->rewrite_user, &op.key, op.value, op.len);
             }
         }
     }

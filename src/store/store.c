@@ -157,6 +157,8 @@ int ssn_store_open(const struct ssn_store_params *params, struct ssn_store **ret
     store->mem = params->mem;
     store->report = params->report;
     store->read_only = params->read_only;
+    store->rewrite = params->rewrite;
+    store->rewrite_user = params->rewrite_user;
     bool other_damaged = false;
     int rc = make_locks(store);
     rc = rc != SELSNAP_OK ? rc : choose_super(store, &other_damaged);

@@ -25,15 +25,16 @@ struct ssn_store_facts {
     uint64_t origin_bytes;
     bool identity_known;
     uint8_t origin_identity[SELSNAP_IDENTITY_SIZE];
-    bool was_clean;      /* closed cleanly before this open */
-    bool mark_known;     /* and then: the origin's change mark at that time */
+    bool was_clean;  /* closed cleanly before this open */
+    bool mark_known; /* and then: the origin's change mark at that time */
     uint64_t change_mark;
     bool abandoned;
     uint64_t journal_bytes;
     char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1];
 };
 
-/* facts->block_bytes, origin_*, identity_*, origin_hint are used; journal_bytes 0: chosen. overwrite: over an old store. */
+/* facts->block_bytes, origin_*, identity_*, origin_hint are used; journal_bytes 0: chosen. overwrite: over an old
+ * store. */
 int ssn_store_format(selsnap_device *device, struct ssn_report *report, const struct ssn_store_facts *facts,
                      bool overwrite);
 /* Reads the newest superblock's facts alone. SELSNAP_ENOTSTORE, SELSNAP_EDAMAGED, SELSNAP_EVERSION, SELSNAP_EIO. */
@@ -44,6 +45,13 @@ int ssn_store_peek(selsnap_device *device, struct ssn_report *report, struct ssn
 /* Told each put of the replayed journal, in order; last: it is of the last batch, whose data may be missing. */
 typedef int (*ssn_replay_fn)(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len, bool last);
 
+/*
+ * After a failed flush of the store, which may have dropped data written before it: writes the data that a put of the
+ * kept batch names once more, from wherever it still is right. Called while nothing else is written; it may read the
+ * index and data and write data, and must not commit or take space. A failure leaves the batch for another try.
+ */
+typedef int (*ssn_rewrite_fn)(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len);
+
 struct ssn_store_params {
     selsnap_device *device;
     struct ssn_mem *mem;
@@ -52,6 +60,8 @@ struct ssn_store_params {
     uint64_t cache_bytes; /* for tree pages */
     ssn_replay_fn replay;
     void *replay_user;
+    ssn_rewrite_fn rewrite; /* NULL: the runs that the batch takes are read and written again as they are */
+    void *rewrite_user;
 };
 
 /* Superblock and replay, into memory; nothing is written. Then ssn_store_activate(), unless it is read-only. */
@@ -112,9 +122,9 @@ void ssn_txn_take(struct ssn_txn *txn, uint64_t place, uint32_t pages);
 void ssn_txn_give(struct ssn_txn *txn, uint64_t place, uint32_t pages);
 
 /*
- * Makes the changes durable and then visible; on return both have happened. Joins the batch of others who wait: one journal
- * write and one flush for all. Data that the changes name must have been written before the call (it needs no flush).
- * essential: it lessens what is stored or records a loss, and may use the reserve.
+ * Makes the changes durable and then visible; on return both have happened. Joins the batch of others who wait: one
+ * journal write and one flush for all. Data that the changes name must have been written before the call (it needs no
+ * flush). essential: it lessens what is stored or records a loss, and may use the reserve.
  *
  * SELSNAP_ENOSPACE  Nothing changed, now or later. A checkpoint was tried.
  * SELSNAP_ESTORE    Not visible now. The batch is kept and written again before anything else is acknowledged; so the
@@ -143,7 +153,8 @@ void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages);
 int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size_t len);
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len);
 int ssn_store_flush(struct ssn_store *store);
-/* Rises with each flush of the device that fails: what was written before it may be lost, whatever later flushes say. */
+/* Rises with each flush of the device that fails: what was written before it may be lost, whatever later flushes say.
+ */
 uint64_t ssn_store_flush_failures(struct ssn_store *store);
 
 /* ---- upkeep ---- */
@@ -170,15 +181,16 @@ struct ssn_store_stats {
 void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_stats);
 
 /*
- * Checks superblocks, journal sectors, ledger, every tree page, the order of keys, and that space items and the runs told
- * by `uses` (each data run that an item names) neither overlap nor leave pages unaccounted for. Runs a checkpoint first on
- * a writable store. problem is told each; returns SELSNAP_OK even then.
+ * Checks superblocks, journal sectors, ledger, every tree page, the order of keys, and that space items and the runs
+ * told by `uses` (each data run that an item names) neither overlap nor leave pages unaccounted for. Runs a checkpoint
+ * first on a writable store. problem is told each; returns SELSNAP_OK even then.
  */
 struct ssn_store_check {
     selsnap_line_fn problem;
     void *problem_user;
     /* Told each item; adds the runs it names by ssn_store_check_use(); verifies data and meaning. */
-    int (*item)(void *user, struct ssn_store_check *check, const struct ssn_key *key, const uint8_t *value, uint16_t len);
+    int (*item)(void *user, struct ssn_store_check *check, const struct ssn_key *key, const uint8_t *value,
+                uint16_t len);
     void *item_user;
     uint64_t pages, items, problems; /* results */
     void *inner;

@@ -55,6 +55,8 @@ struct ssn_store {
     struct ssn_mem *mem;
     struct ssn_report *report;
     bool read_only;
+    ssn_rewrite_fn rewrite;
+    void *rewrite_user;
     bool readers_made, space_made, journal_made, locks_made; /* what close has to undo */
     struct ssn_store_facts facts;
     struct ssn_pages *pages;
