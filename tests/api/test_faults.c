@@ -28,7 +28,6 @@ struct bench {
     struct taken taken[SNAPSHOTS];
     unsigned failures; /* calls that failed */
     uint64_t nth;      /* which request fails */
-    bool may_damage;   /* preserved data may be gone, and is told as damaged */
     bool memory_only;  /* only allocations fail: codes are SELSNAP_ENOMEM or SELSNAP_EMEMLIMIT */
 };
 
@@ -56,7 +55,7 @@ static bool went(struct bench *bench, int code) {
     /* What an earlier failure left undone may be missing here. */
     bool follows = bench->failures > 1 && (code == SELSNAP_ENOENT || code == SELSNAP_EBUSY || code == SELSNAP_EEXIST ||
                                            code == SELSNAP_EINVAL);
-    if (!expected && !follows && !(bench->may_damage && code == SELSNAP_EDAMAGED)) {
+    if (!expected && !follows) {
         char text[256];
         (void)selsnap_last_error(bench->rig.ss, text, sizeof text);
         fail_msg("with fault %u, a call gave %s: %s", (unsigned)bench->nth, selsnap_error_name(code), text);
@@ -195,9 +194,6 @@ static void check_taken(struct bench *bench, bool may_be_lost) {
             if (code == SELSNAP_ELOST && (may_be_lost || !taken->in[block])) {
                 continue;
             }
-            if (code == SELSNAP_EDAMAGED && bench->may_damage) {
-                continue;
-            }
             assert_ok(code);
             assert_memory_equal(buf, taken->content + block * 4096, sizeof buf);
         }
@@ -221,9 +217,6 @@ static void check_after(struct bench *bench, bool may_be_lost) {
     assert_int_equal(bench->rig.heap.live, 0);
     rig_start(&bench->rig);
     check_taken(bench, may_be_lost);
-    if (bench->may_damage) {
-        return;
-    }
     rig_settle(&bench->rig);
     rig_assert_sound(&bench->rig);
     uint64_t id = rig_snapshot(&bench->rig, "after", 0, 0);
@@ -294,7 +287,6 @@ static void fail_requests(char tag, uint32_t ops, bool for_good, bool drops) {
         struct testdev *dev = tag == 'o' ? bench.origin : bench.store;
         dev->drops = drops;
         bench.nth = nth;
-        bench.may_damage = drops;
         testdev_fail(dev, ops, nth, for_good);
         run_script(&bench);
         testdev_mend(dev);
@@ -345,7 +337,7 @@ static void test_faults__store_flush_fails__clean(void **state) {
 }
 
 /* After a failed flush the store forgets what was not flushed, as a page cache may. */
-static void test_faults__store_flush_fails_and_forgets__right_data_or_damage_told(void **state) {
+static void test_faults__store_flush_fails_and_forgets__nothing_is_lost(void **state) {
     (void)state;
     fail_requests('s', TESTDEV_FLUSH, false, true);
     fail_requests('s', TESTDEV_FLUSH, true, true);
@@ -362,7 +354,7 @@ int main(void) {
         cmocka_unit_test(test_faults__store_read_fails__clean),
         cmocka_unit_test(test_faults__store_write_fails__clean),
         cmocka_unit_test(test_faults__store_flush_fails__clean),
-        cmocka_unit_test(test_faults__store_flush_fails_and_forgets__right_data_or_damage_told),
+        cmocka_unit_test(test_faults__store_flush_fails_and_forgets__nothing_is_lost),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }
