@@ -268,11 +268,11 @@ static void put_extents(struct plan *plan, struct ssn_txn *txn, unsigned from, u
     }
 }
 
-static int commit_entries(struct plan *plan) {
+/* essential: into the reserve, which records of losses may use in any case. */
+static int commit_entries(struct plan *plan, bool essential) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, plan->ss->store);
     bool lost = false;
-    bool plain = true;
     unsigned i = 0;
     while (i < plan->count) {
         unsigned n = 1;
@@ -282,7 +282,6 @@ static int commit_entries(struct plan *plan) {
             }
             put_extents(plan, &txn, i, n);
             lost = lost || ssn_entry_is_lost(plan->kind[i]);
-            plain = plain && !ssn_entry_is_lost(plan->kind[i]);
         }
         i += n;
     }
@@ -291,7 +290,7 @@ static int commit_entries(struct plan *plan) {
         uint8_t yes = 1;
         ssn_txn_put(&txn, &key, &yes, 1);
     }
-    int rc = ssn_store_commit(plan->ss->store, &txn, !plain);
+    int rc = ssn_store_commit(plan->ss->store, &txn, essential || lost);
     ssn_txn_fini(&txn);
     return rc;
 }
@@ -310,6 +309,15 @@ static void tell(struct plan *plan) {
     }
 }
 
+static bool any_refuses(const struct plan *plan) {
+    for (unsigned i = 0; i < plan->count; i++) {
+        if (plan->kind[i] != SSN_ENTRY_NONE && plan->refuses[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Places, copies, entries. Without room for the entries themselves, once more with what may be given up. */
 static int store_plan(struct plan *plan) {
     int rc = take_places(plan);
@@ -320,11 +328,12 @@ static int store_plan(struct plan *plan) {
         rc = write_copies(plan);
     }
     if (rc == SELSNAP_OK) {
-        rc = commit_entries(plan);
+        rc = commit_entries(plan, false);
         if (rc == SELSNAP_ENOSPACE) {
             give_back(plan);
             rc = give_up(plan);
-            rc = rc == SELSNAP_OK ? commit_entries(plan) : rc;
+            /* Entries without data take no more than a loss would; so where a loss may be recorded, they may. */
+            rc = rc == SELSNAP_OK ? commit_entries(plan, !any_refuses(plan)) : rc;
         }
         if (rc == SELSNAP_ESTORE) {
             return rc; /* the batch may still become durable: its places stay taken */

@@ -294,6 +294,27 @@ static void test_restore__many_runs__nothing_kept_for_each(void **state) {
     rig_close(&rig);
 }
 
+/* ---- a full store ---- */
+
+/* Where a block may be given up, no write is refused for room; nor where there is nothing to copy. */
+static void test_write__store_full_and_blocks_zero__written(void **state) {
+    (void)state;
+    struct rig rig;
+    uint64_t id = 0;
+    const struct rig_options options = {
+        .origin_bytes = 16 << 20, .store_bytes = 2 << 20, .journal_bytes = 65536, .blank = true};
+    rig_open(&rig, &options);
+    rig_write(&rig, 0, 1024, 1);
+    assert_ok(rig_try_snapshot(&rig, "s", 0, 0, SELSNAP_POLICY_GIVE_UP_BLOCK, &id));
+    rig_write(&rig, 0, 1024, 2);
+    assert_true(rig_stats(&rig).blocks_lost > 0);
+    for (uint64_t block = 1024; block < 4096; block += 2) {
+        rig_write(&rig, block, 1, 2);
+    }
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
 /* ---- names ---- */
 
 static void test_rename__failed_before__nothing_of_it_stays(void **state) {
@@ -344,6 +365,7 @@ int main(void) {
         cmocka_unit_test(test_restore__failed_to_start_then_snapshot__snapshot_has_what_was_there),
         cmocka_unit_test(test_restore__failed_to_start__its_blocks_are_refused_until_it_is_known),
         cmocka_unit_test(test_restore__many_runs__nothing_kept_for_each),
+        cmocka_unit_test(test_write__store_full_and_blocks_zero__written),
         cmocka_unit_test(test_rename__failed_before__nothing_of_it_stays),
         cmocka_unit_test(test_rename__to_the_name_of_one_not_made__names_stay_unique),
     };

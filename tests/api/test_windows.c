@@ -458,7 +458,7 @@ static void test_restore__snapshot_made_while_it_preserves__older_one_is_right(v
 }
 
 /* A reader that looks into a restore while it ends, and its source is deleted. */
-static void test_restore__ends_under_a_reader__nothing_freed_is_used(void **state) {
+static void test_restore__ends_under_a_reader__reads_the_content(void **state) {
     (void)state;
     struct pair pair;
     struct call reader = {.what = CALL_READ, .block = FAR_BLOCK - 1};
@@ -493,7 +493,7 @@ int main(void) {
         cmocka_unit_test(test_restore__not_recorded_yet__create_and_write_wait),
         cmocka_unit_test(test_restore__starts_while_a_writer_preserves__write_stays),
         cmocka_unit_test(test_restore__snapshot_made_while_it_preserves__older_one_is_right),
-        cmocka_unit_test(test_restore__ends_under_a_reader__nothing_freed_is_used),
+        cmocka_unit_test(test_restore__ends_under_a_reader__reads_the_content),
     };
     return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
 }
