@@ -11,6 +11,7 @@
 #include "heal.h"
 #include "reclaim.h"
 #include "restore.h"
+#include "snapshot.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -348,6 +349,14 @@ static bool any_view(struct selsnap *ss) {
     return any;
 }
 
+/* What failed commits left undecided must not come back with the next open. Where the store still fails, it may. */
+static void settle(struct selsnap *ss) {
+    pthread_mutex_lock(&ss->admin);
+    (void)ssn_snapshot_settle_doomed(ss);
+    (void)ssn_restore_settle(ss);
+    pthread_mutex_unlock(&ss->admin);
+}
+
 int ssn_context_close(selsnap *ss) {
     if (any_view(ss)) {
         return ssn_fail(&ss->report, SELSNAP_EBUSY, "views are open; close them first");
@@ -357,6 +366,7 @@ int ssn_context_close(selsnap *ss) {
     bool marked = false;
     int rc = SELSNAP_OK;
     if (clean) {
+        settle(ss);
         rc = ssn_restore_flush_origin(ss);
         clean = rc == SELSNAP_OK;
         marked = clean && ssn_device_change_mark(ss->origin, &mark);

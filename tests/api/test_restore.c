@@ -259,6 +259,24 @@ static void test_restore__failed_to_start__its_blocks_are_refused_until_it_is_kn
     pair_close(&pair);
 }
 
+static void test_close__restore_and_snapshot_undecided__neither_comes_back(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair);
+    testdev_fail(pair.store, TESTDEV_WRITE, 1, true);
+    assert_int_equal(try_restore(&pair, pair.source, NULL), SELSNAP_ESTORE);
+    assert_int_equal(rig_try_snapshot(&pair.rig, "not made", 0, 0, 0, NULL), SELSNAP_ESTORE);
+    testdev_mend(pair.store);
+    rig_reopen(&pair.rig);
+    selsnap_restore_info restore = {.struct_size = sizeof restore};
+    selsnap_snapshot_info snapshot = {.struct_size = sizeof snapshot};
+    assert_int_equal(selsnap_restore_next(pair.rig.ss, 0, &restore), SELSNAP_ENOENT);
+    assert_int_equal(selsnap_snapshot_find(pair.rig.ss, "not made", &snapshot), SELSNAP_ENOENT);
+    rig_assert_live(&pair.rig, 3, 1, 1);
+    rig_assert_sound(&pair.rig);
+    pair_close(&pair);
+}
+
 /* ---- memory ---- */
 
 enum { RUN = 256, MANY_RUNS = 48 };
@@ -364,6 +382,7 @@ int main(void) {
         cmocka_unit_test(test_open__after_a_kill__flushes_before_it_writes),
         cmocka_unit_test(test_restore__failed_to_start_then_snapshot__snapshot_has_what_was_there),
         cmocka_unit_test(test_restore__failed_to_start__its_blocks_are_refused_until_it_is_known),
+        cmocka_unit_test(test_close__restore_and_snapshot_undecided__neither_comes_back),
         cmocka_unit_test(test_restore__many_runs__nothing_kept_for_each),
         cmocka_unit_test(test_write__store_full_and_blocks_zero__written),
         cmocka_unit_test(test_rename__failed_before__nothing_of_it_stays),
