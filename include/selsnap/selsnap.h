@@ -696,6 +696,7 @@ typedef struct selsnap_designation_info {
  * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
  * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
+ * @retval SELSNAP_EMEMLIMIT   No room for its record under the memory limit; nothing changed.
  *
  * @threading   Any thread.
  * @durability  Durable on return.

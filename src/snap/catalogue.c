@@ -128,6 +128,18 @@ static void newest_put_in(struct ssn_catalogue *catalogue, struct ssn_group *gro
     catalogue->newest_count++;
 }
 
+bool ssn_catalogue_fits(const struct ssn_catalogue *catalogue, size_t snaps, size_t groups) {
+    enum {
+        OVERHEAD = 64,
+        MEMBERS = 8
+    }; /* of an allocation, and places in arrays; members that a group makes room for */
+    const uint64_t each_snap = sizeof(struct ssn_snap) + OVERHEAD;
+    const uint64_t each_group = sizeof(struct ssn_group) + MEMBERS * sizeof(void *) + 2 * OVERHEAD;
+    return catalogue->mem->limit == 0 ||
+           (catalogue->snap_count + snaps) * each_snap + (catalogue->group_count + groups) * each_group <=
+               catalogue->mem->limit / 16 * 3;
+}
+
 int ssn_catalogue_add_group(struct ssn_catalogue *catalogue, const struct ssn_designation_record *record, uint64_t id,
                             uint64_t origin_blocks, struct ssn_group **ret_group) {
     struct ssn_group *group = ssn_calloc(catalogue->mem, 1, sizeof *group);

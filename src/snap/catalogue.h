@@ -103,6 +103,12 @@ struct ssn_group *ssn_catalogue_next_group(const struct ssn_catalogue *catalogue
 
 /* ---- changing the lists: admin is held, the lock is taken inside ---- */
 
+/*
+ * Whether there may be so many snapshots and designations more. The lists may take three sixteenths of the memory
+ * limit; the rest is for what open.c shares out, and for transactions and checkpoints: without it, no block could be
+ * preserved any more, and no snapshot deleted.
+ */
+bool ssn_catalogue_fits(const struct ssn_catalogue *catalogue, size_t snaps, size_t groups);
 /* SELSNAP_ENOMEM: nothing changed. */
 int ssn_catalogue_add_group(struct ssn_catalogue *catalogue, const struct ssn_designation_record *record, uint64_t id,
                             uint64_t origin_blocks, struct ssn_group **ret_group);

@@ -279,6 +279,10 @@ static int save_new(struct save *save) {
         .blocks = ssn_subset_block_count(save->subset),
         .ranges = save->subset->range_count,
     };
+    if (!ssn_catalogue_fits(&ss->catalogue, 0, 1)) {
+        return ssn_fail(&ss->report, SELSNAP_EMEMLIMIT,
+                        "no room for one more designation under the memory limit of %" PRIu64 " bytes", ss->mem.limit);
+    }
     int rc =
         ssn_catalogue_add_group(&ss->catalogue, &record, ssn_store_take_id(ss->store), ss->block_count, &save->group);
     if (rc != SELSNAP_OK) {

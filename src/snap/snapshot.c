@@ -204,15 +204,6 @@ static void set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_s
     ssn_catalogue_unlock(&ss->catalogue);
 }
 
-/*
- * Lists may take three sixteenths of the limit. The rest is for what open.c shares out, and for transactions and
- * checkpoints: without it, no block could be preserved any more, and no snapshot deleted.
- */
-static bool lists_fit(struct selsnap *ss) {
-    const uint64_t each = sizeof(struct ssn_snap) + 64; /* allocation overhead, and its places in arrays */
-    return (ss->catalogue.snap_count + 1) * each <= ss->mem.limit / 16 * 3;
-}
-
 static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
     int rc = ssn_snapshot_settle_doomed(ss);
     /*
@@ -226,7 +217,7 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    struct ssn_snap *snap = lists_fit(ss) ? ssn_calloc(&ss->mem, 1, sizeof *snap) : NULL;
+    struct ssn_snap *snap = ssn_catalogue_fits(&ss->catalogue, 1, 0) ? ssn_calloc(&ss->mem, 1, sizeof *snap) : NULL;
     if (snap == NULL || ssn_catalogue_reserve(&ss->catalogue, group) != SELSNAP_OK) {
         ssn_free(&ss->mem, snap);
         ssn_designation_count_due(ss);

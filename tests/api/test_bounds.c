@@ -188,6 +188,37 @@ static void test_snapshots__memory_limit_reached__refused_cleanly(void **state) 
     rig_close(&rig);
 }
 
+static void test_designations__memory_limit_reached__refused_cleanly(void **state) {
+    (void)state;
+    struct rig rig;
+    const struct rig_options options = {
+        .store_bytes = 64 << 20, .journal_bytes = 65536, .memory_limit = (4 << 20) + 3 * 65536};
+    int code = SELSNAP_OK;
+    unsigned count = 0;
+    rig_open(&rig, &options);
+    selsnap_subset *subset = rig_subset(&rig, 0, 16);
+    while (code == SELSNAP_OK && count < 200000) {
+        char name[32];
+        snprintf(name, sizeof name, "d%u", count);
+        code = selsnap_designation_save(rig.ss, name, subset, NULL);
+        count += code == SELSNAP_OK ? 1 : 0;
+    }
+    assert_int_equal(code, SELSNAP_EMEMLIMIT);
+    assert_true(count > 1000);
+    assert_true(rig_stats(&rig).memory_peak_bytes <= options.memory_limit);
+    for (unsigned i = 0; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d%u", i);
+        assert_ok(selsnap_designation_delete(rig.ss, name));
+    }
+    rig_settle(&rig);
+    uint64_t id = rig_snapshot_of(&rig, "s", "d500");
+    rig_write(&rig, 0, 32, 1);
+    rig_assert_snapshot(&rig, id, 0, 16, 0);
+    selsnap_subset_close(subset);
+    rig_close(&rig);
+}
+
 static void test_memory__limit_too_small__open_is_refused(void **state) {
     (void)state;
     struct rig rig;
@@ -309,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_snapshots__300__all_there),
         cmocka_unit_test(test_snapshots__70000__all_there_under_the_default_memory),
         cmocka_unit_test(test_snapshots__memory_limit_reached__refused_cleanly),
+        cmocka_unit_test(test_designations__memory_limit_reached__refused_cleanly),
         cmocka_unit_test(test_memory__limit_too_small__open_is_refused),
         cmocka_unit_test(test_origin__just_above_4_gib__offsets_do_not_wrap),
         cmocka_unit_test(test_origin__1_tib__works),
