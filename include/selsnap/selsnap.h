@@ -637,7 +637,8 @@ typedef struct selsnap_step_options {
  * @retval SELSNAP_EBUSY       Another thread does the same work.
  * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs of blocks to restore; the rest is
  *                             still to do.
- * @retval SELSNAP_EDAMAGED    A record in the store failed its check; the rest is still to do.
+ * @retval SELSNAP_EDAMAGED    As selsnap_restore_run(), for a restore; otherwise a record in the store failed its check,
+ *                             and the rest is still to do.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the rest is still to do.
  * @retval SELSNAP_EABANDONED  The store was abandoned; there is nothing to do.
  * @retval SELSNAP_EINVAL      @p ss is NULL, or an option is not allowed.
@@ -1309,7 +1310,9 @@ SELSNAP_API int selsnap_restore_pause(selsnap *ss, uint64_t job, int paused) SEL
  * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs; the rest is still to do.
  * @retval SELSNAP_ESTORE      The store failed; the rest is still to do.
  * @retval SELSNAP_EBUSY       Another thread advances it.
- * @retval SELSNAP_EDAMAGED    A record in the store failed its check; the rest is still to do.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check, and the rest is still to do; or the restore has ended
+ *                             (selsnap_restore_next() tells which), but blocks whose preserved copies are damaged keep
+ *                             what the device has: the log names each.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the rest is still to do.
  * @retval SELSNAP_EREADONLY   The context was opened read-only.
  * @retval SELSNAP_EABANDONED  The store was abandoned; nothing is restored any more.

@@ -372,6 +372,20 @@ static bool record_due(struct ssn_job *job) {
     return due;
 }
 
+/* A restore that has ended, but not with everything restored, is no success. */
+static int tell_damaged(struct selsnap *ss, struct ssn_job *job) {
+    pthread_mutex_lock(&job->lock);
+    uint64_t damaged = job->damaged;
+    pthread_mutex_unlock(&job->lock);
+    if (damaged == 0) {
+        return SELSNAP_OK;
+    }
+    return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
+                    "restore %" PRIu64 " has ended, but %" PRIu64
+                    " blocks are damaged in the snapshot and keep what the device has; the log names each",
+                    job->id, damaged);
+}
+
 /* `stepping` is this thread's. */
 static int advance(struct selsnap *ss, struct ssn_job *job, uint64_t budget, uint64_t *ret_visited, bool *ret_ended) {
     int rc = SELSNAP_OK;
@@ -381,8 +395,9 @@ static int advance(struct selsnap *ss, struct ssn_job *job, uint64_t budget, uin
         rc = next_part(ss, job, job->cursor, &first, &count);
         if (rc == SELSNAP_ENOENT) {
             move_cursor(job, ss->block_count);
-            *ret_ended = true;
-            return end_job(ss, job);
+            rc = end_job(ss, job);
+            *ret_ended = rc == SELSNAP_OK;
+            return rc == SELSNAP_OK ? tell_damaged(ss, job) : rc;
         }
         if (rc != SELSNAP_OK) {
             break;
@@ -418,7 +433,6 @@ int ssn_restore_step(struct selsnap *ss, uint64_t job_id, uint64_t budget, uint6
     int rc = SELSNAP_EBUSY;
     if (mine) {
         rc = advance(ss, job, budget, ret_visited, ret_ended);
-        *ret_ended = *ret_ended && rc == SELSNAP_OK;
         pthread_mutex_lock(&job->lock);
         job->stepping = false;
         pthread_mutex_unlock(&job->lock);

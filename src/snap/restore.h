@@ -39,6 +39,7 @@ struct ssn_job {
     struct ssn_map *unrecorded; /* lock: runs with bits not yet durable */
     bool all_unrecorded;        /* lock: nothing is known of what is durable; every run counts */
     uint64_t restored;          /* lock */
+    uint64_t damaged;           /* lock: blocks that could not be restored since the open */
     uint64_t since_record;      /* lock: bytes copied since progress was recorded */
     bool stepping;              /* lock: a thread advances it */
     bool paused;                /* lock */

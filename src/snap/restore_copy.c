@@ -102,22 +102,25 @@ static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, cons
 }
 
 /* Reads the sources of neighbouring blocks. What is damaged there cannot be restored: it keeps what the device has. */
-static int read_sources(struct selsnap *ss, uint64_t block, unsigned count, const struct ssn_source *sources,
-                        uint8_t *buf, unsigned *ret_good) {
+static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block, unsigned count,
+                        const struct ssn_source *sources, uint8_t *buf, unsigned *ret_good) {
     unsigned bad = 0;
     int rc = ssn_resolve_read(ss, block, count, sources, buf, &bad);
     *ret_good = rc == SELSNAP_OK ? count : bad;
     if (rc == SELSNAP_EDAMAGED) {
         ssn_log(&ss->report, SELSNAP_LOG_WARNING,
                 "restore: block %" PRIu64 " is damaged in the snapshot; the device keeps what it has", block + bad);
+        pthread_mutex_lock(&job->lock);
+        job->damaged++;
+        pthread_mutex_unlock(&job->lock);
         rc = SELSNAP_OK;
     }
     return rc;
 }
 
 /* Copies the blocks of `bits` in as few requests as possible. */
-static int copy_blocks(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, const struct ssn_runbits *bits,
-                       const struct ssn_source *sources, uint8_t *buf) {
+static int copy_blocks(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                       const struct ssn_runbits *bits, const struct ssn_source *sources, uint8_t *buf) {
     uint64_t base = run * SSN_RUN_BLOCKS + first;
     unsigned i = 0;
     while (i < count) {
@@ -130,7 +133,7 @@ static int copy_blocks(struct selsnap *ss, uint64_t run, unsigned first, unsigne
             continue;
         }
         unsigned good;
-        int rc = read_sources(ss, base + i, n, sources + i, buf, &good);
+        int rc = read_sources(ss, job, base + i, n, sources + i, buf, &good);
         if (rc == SELSNAP_OK && good > 0) {
             rc = ssn_origin_write_blocks(ss, base + i, good, buf);
         }
@@ -147,13 +150,14 @@ int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
     struct ssn_runbits bits;
     struct ssn_source sources[SSN_RUN_BLOCKS];
     *ret_copied = 0;
-    /* No read section: the source is held, so its copies stay; and one would keep a full store from using what it frees. */
+    /* No read section: the source is held, so its copies stay; and one would keep a full store from using what it
+     * frees. */
     int rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
     if (rc == SELSNAP_OK && ssn_runbits_any(&bits)) {
         rc = ssn_preserve(ss, run, first, count, &bits, job->record.point);
         if (rc == SELSNAP_OK) {
             uint8_t *buf = ssn_buffers_take(&ss->buffers);
-            rc = copy_blocks(ss, run, first, count, &bits, sources, buf);
+            rc = copy_blocks(ss, job, run, first, count, &bits, sources, buf);
             ssn_buffers_return(&ss->buffers, buf);
         }
         if (rc == SELSNAP_OK && !in_turn) {

@@ -277,6 +277,47 @@ static void test_close__restore_and_snapshot_undecided__neither_comes_back(void 
     pair_close(&pair);
 }
 
+/* Flips a bit of the one place in the store that holds what block 2 had at the source's point. */
+static void damage_copy(selsnap_device *store) {
+    selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
+    uint8_t wanted[BLOCK];
+    uint8_t page[BLOCK];
+    unsigned found = 0;
+    assert_ok(selsnap_device_get_info(store, &info));
+    pattern_fill(wanted, sizeof wanted, 2 * BLOCK, 0, 0);
+    for (uint64_t at = 0; at < info.size_bytes; at += BLOCK) {
+        assert_ok(selsnap_device_read(store, page, sizeof page, at));
+        if (memcmp(page, wanted, sizeof page) == 0) {
+            page[100] ^= 1;
+            assert_ok(selsnap_device_write(store, page, sizeof page, at));
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+}
+
+static void test_restore__one_copy_damaged__ends_and_says_so(void **state) {
+    (void)state;
+    struct rig rig;
+    char text[400];
+    rig_open(&rig, NULL);
+    uint64_t id = rig_snapshot(&rig, "s", 0, 8);
+    rig_write(&rig, 0, 8, 1);
+    damage_copy(rig.store_base);
+    uint64_t job = 0;
+    selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
+    options.id = id;
+    assert_ok(selsnap_restore_start(rig.ss, &options, &job));
+    assert_int_equal(selsnap_restore_run(rig.ss, job, NULL, NULL), SELSNAP_EDAMAGED);
+    assert_int_equal(selsnap_last_error(rig.ss, text, sizeof text), SELSNAP_EDAMAGED);
+    assert_non_null(strstr(text, "1 blocks are damaged"));
+    assert_int_equal(selsnap_restore_run(rig.ss, job, NULL, NULL), SELSNAP_ENOENT);
+    rig_assert_live(&rig, 0, 2, 0);
+    rig_assert_live(&rig, 2, 1, 1);
+    rig_assert_live(&rig, 3, 5, 0);
+    rig_close(&rig);
+}
+
 /* ---- memory ---- */
 
 enum { RUN = 256, MANY_RUNS = 48 };
@@ -383,6 +424,7 @@ int main(void) {
         cmocka_unit_test(test_restore__failed_to_start_then_snapshot__snapshot_has_what_was_there),
         cmocka_unit_test(test_restore__failed_to_start__its_blocks_are_refused_until_it_is_known),
         cmocka_unit_test(test_close__restore_and_snapshot_undecided__neither_comes_back),
+        cmocka_unit_test(test_restore__one_copy_damaged__ends_and_says_so),
         cmocka_unit_test(test_restore__many_runs__nothing_kept_for_each),
         cmocka_unit_test(test_write__store_full_and_blocks_zero__written),
         cmocka_unit_test(test_rename__failed_before__nothing_of_it_stays),
