@@ -167,7 +167,7 @@ static void test_damage__any_byte_flipped__right_data_or_an_error(void **state) 
     unsigned errors = 0;
     assert_true(try_image(&sample, image, STORE_BYTES, &errors));
     assert_int_equal(errors, 0);
-    for (uint64_t at = 0; at < STORE_BYTES; at += at < 4096 ? 8 : 61) {
+    for (uint64_t at = 0; at < STORE_BYTES; at += at < 4096 ? 8 : 101) {
         if (at >= AREA && pattern_all_zero(image + at / 4096 * 4096, 4096)) {
             at += 4096 - at % 4096;
             continue;
@@ -195,7 +195,7 @@ static void test_damage__any_byte_flipped_after_a_kill__right_data_or_an_error(v
     unsigned errors = 0;
     unsigned refused = 0;
     rig_stop(&sample.rig);
-    for (uint64_t at = 0; at < STORE_BYTES; at += 37) {
+    for (uint64_t at = 0; at < STORE_BYTES; at += 83) {
         if (at >= 512 && pattern_all_zero(image + at / 512 * 512, 512)) {
             at += 512 - at % 512;
             continue;

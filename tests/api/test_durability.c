@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS = 32, STORE_BYTES = 4 << 20, IMAGES = 24 };
+enum { BLOCKS = 32, STORE_BYTES = 4 << 20, JOURNAL = 32 * 4096, JOURNAL_BYTES = 65536, IMAGES = 24 };
 
 struct pair {
     struct rig rig;
@@ -20,18 +20,23 @@ static void pair_open(struct pair *pair) {
     wire_init(&pair->wire, true);
     pair->origin = testdev_open(&pair->wire, 'o', BLOCKS * 4096, 512, NULL);
     pair->store = testdev_open(&pair->wire, 's', STORE_BYTES, 4096, NULL);
-    const struct rig_options options = {.journal_bytes = 65536};
+    const struct rig_options options = {.journal_bytes = JOURNAL_BYTES};
     rig_open_on(&pair->rig, pair->origin->device, pair->store->device, &options);
 }
 
-/* Goes on with an image: image 0 loses all that was not flushed, 1 keeps all, the others take their choice. */
+/*
+ * Goes on with an image: image 0 loses all that was not flushed, 1 keeps all, 2 keeps the journal only, 3 all of the
+ * store but its journal, the others take their choice.
+ */
 static void cut_power(struct pair *pair, unsigned image) {
     static const unsigned chances[4] = {0, 100, 50, 80};
     struct prng prng = prng_init(image);
     unsigned origin_chance = chances[image < 2 ? image : prng_below(&prng, 4)];
     unsigned store_chance = chances[image < 2 ? image : prng_below(&prng, 4)];
-    uint8_t *origin = testdev_image(pair->origin, &prng, origin_chance);
-    uint8_t *store = testdev_image(pair->store, &prng, store_chance);
+    uint8_t *origin = testdev_image(pair->origin, &prng, image == 2 || image == 3 ? 0 : origin_chance);
+    uint8_t *store = image == 2   ? testdev_image_keeping(pair->store, JOURNAL, JOURNAL_BYTES)
+                     : image == 3 ? testdev_image_keeping(pair->store, JOURNAL + JOURNAL_BYTES, STORE_BYTES)
+                                  : testdev_image(pair->store, &prng, store_chance);
     struct rig *rig = &pair->rig;
     (void)!selsnap_close(rig->ss);
     rig->ss = NULL;

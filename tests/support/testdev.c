@@ -297,3 +297,17 @@ uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_
     }
     return image;
 }
+
+uint8_t *testdev_image_keeping(struct testdev *dev, uint64_t offset, uint64_t len) {
+    uint8_t *image = malloc((size_t)dev->size);
+    assert_non_null(image);
+    memcpy(image, dev->durable, (size_t)dev->size);
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        uint64_t unit;
+        memcpy(&unit, dev->unflushed + i * RECORD, 8);
+        if (unit * TESTDEV_UNIT >= offset && unit * TESTDEV_UNIT - offset < len) {
+            apply_record(dev, dev->unflushed + i * RECORD, image);
+        }
+    }
+    return image;
+}

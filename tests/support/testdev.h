@@ -77,8 +77,8 @@ struct testdev {
     _Atomic bool hangs;       /* flushes do not come back while this is set */
     _Atomic unsigned hanging; /* flushes that wait so */
     unsigned flush_us;        /* how long a flush takes */
-    unsigned write_us;  /* how long a write takes */
-    uint64_t counts[5]; /* by the bit number of TESTDEV_* */
+    unsigned write_us;        /* how long a write takes */
+    uint64_t counts[5];       /* by the bit number of TESTDEV_* */
 };
 
 void wire_init(struct wire *wire, bool tracking);
@@ -94,5 +94,7 @@ void testdev_mend(struct testdev *dev);
 uint64_t testdev_count(struct testdev *dev, uint32_t op);
 /* What a power cut may leave: each unflushed write kept with this chance. A new buffer of dev->size bytes. */
 uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept);
+/* The same, with every unflushed unit kept that begins in the range, and all others lost. */
+uint8_t *testdev_image_keeping(struct testdev *dev, uint64_t offset, uint64_t len);
 
 #endif
