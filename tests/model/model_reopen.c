@@ -27,8 +27,8 @@ void model_reopen(struct model *m) {
     }
 }
 
-/* Closes the context on devices that nobody will see again. */
-static void abandon(struct model *m) {
+/* Closes the context; what it still writes does not count. */
+static void abandon_context(struct model *m) {
     for (unsigned i = 0; i < MODEL_VIEWS; i++) {
         if (m->views[i].view != NULL) {
             (void)!selsnap_view_close(m->views[i].view);
@@ -45,6 +45,11 @@ static void abandon(struct model *m) {
     if (m->heap.live != 0) {
         model_fail(m, "%" PRId64 " pieces of memory left", m->heap.live);
     }
+}
+
+/* The same, on devices that nobody will see again. */
+static void abandon(struct model *m) {
+    abandon_context(m);
     selsnap_device_close(m->origin->device);
     selsnap_device_close(m->store->device);
 }
@@ -203,8 +208,11 @@ static void resolve_pending(struct model *m) {
     }
 }
 
-/* Each sector is as it was, or as something since the last flush has left it; takes it over. */
-static void adopt_live(struct model *m) {
+/*
+ * Each sector is as it was, or as something since the last flush has left it; takes it over. volatile_still: the
+ * devices have not lost their power, so that a later cut may bring any of the versions back.
+ */
+static void adopt_live(struct model *m, bool volatile_still) {
     if (!model_result(m, selsnap_read(m->ss, m->scratch, m->size, 0), 0)) {
         return;
     }
@@ -223,7 +231,9 @@ static void adopt_live(struct model *m) {
                        offset / m->block_bytes, m->live_versions[sector].count, text);
         }
         memcpy(m->live + offset, m->scratch + offset, len);
-        m->live_versions[sector].count = 0;
+        if (!volatile_still) {
+            m->live_versions[sector].count = 0;
+        }
     }
 }
 
@@ -261,16 +271,25 @@ void model_kill(struct model *m) {
     free(origin);
     free(store);
     (void)model_result(m, model_open_context(m), 0);
-    adopt_live(m);
+    adopt_live(m, false);
     adopt_overlays(m);
     model_check_all(m);
 }
 
 void model_recover(struct model *m) {
     bool open = false;
+    /* Or only the process was killed at this call: the devices live on, with what they have not flushed. */
+    bool killed = prng_percent(&m->prng, 25);
     for (unsigned tries = 0; !open; tries++) {
-        take_image(m);
-        model_doing(m, "open after a power cut, image %" PRIu64, m->images);
+        if (killed && tries == 0) {
+            abandon_context(m);
+            m->wire.off = false;
+            m->wire.cut_at = 0;
+        } else {
+            killed = false;
+            take_image(m);
+        }
+        model_doing(m, "open after a %s, image %" PRIu64, killed ? "kill" : "power cut", m->images);
         /* Sometimes the power fails again while it opens. */
         if (tries < 4 && prng_percent(&m->prng, 40)) {
             wire_cut_after(&m->wire, 1 + prng_below(&m->prng, 24));
@@ -279,7 +298,7 @@ void model_recover(struct model *m) {
     }
     m->wire.cut_at = 0;
     resolve_pending(m);
-    adopt_live(m);
+    adopt_live(m, killed);
     adopt_overlays(m);
     model_check_all(m);
 }

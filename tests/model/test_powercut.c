@@ -46,15 +46,15 @@ static uint64_t run_sequence(struct model *m) {
 static const struct driver driver = {"test_powercut", configs, sizeof configs / sizeof configs[0], true, run_sequence};
 
 static void test_powercut__five_blocks__promises_hold(void **state) {
-    driver_run(&driver, "tiny", 400, 100, state);
+    driver_run(&driver, "tiny", 700, 100, state);
 }
 
 static void test_powercut__small_blocks__promises_hold(void **state) {
-    driver_run(&driver, "small", 300, 100, state);
+    driver_run(&driver, "small", 500, 100, state);
 }
 
 static void test_powercut__sectors__promises_hold(void **state) {
-    driver_run(&driver, "sectors", 300, 100, state);
+    driver_run(&driver, "sectors", 500, 100, state);
 }
 
 static void test_powercut__long_sequences__promises_hold(void **state) {
@@ -62,15 +62,15 @@ static void test_powercut__long_sequences__promises_hold(void **state) {
 }
 
 static void test_powercut__several_runs__promises_hold(void **state) {
-    driver_run(&driver, "runs", 60, 100, state);
+    driver_run(&driver, "runs", 90, 100, state);
 }
 
 static void test_powercut__blocks_of_8k__promises_hold(void **state) {
-    driver_run(&driver, "blocks8k", 150, 100, state);
+    driver_run(&driver, "blocks8k", 250, 100, state);
 }
 
 static void test_powercut__full_store__promises_hold(void **state) {
-    driver_run(&driver, "full", 200, 100, state);
+    driver_run(&driver, "full", 350, 100, state);
 }
 
 int main(int argc, char **argv) {
