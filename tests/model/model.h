@@ -62,6 +62,16 @@ struct m_view {
     uint32_t undesignated;
 };
 
+/* How to make a snapshot; its subset is in the slot already. */
+struct m_create {
+    unsigned slot;
+    unsigned name; /* of the saved subset; MODEL_NAMES: none */
+    uint32_t policy;
+    bool whole; /* all blocks, without naming a subset */
+    bool property;
+    bool freeze;
+};
+
 struct m_name {
     bool live;
     uint8_t *in;
@@ -148,7 +158,13 @@ bool versions_have(const struct versions *versions, uint64_t hash);
 unsigned model_pick_snapshot(struct model *m);
 unsigned model_count_snapshots(const struct model *m);
 
+/* Of what follows, the functions with `do` in their names take what to do from the caller; the others choose at random.
+ */
+
 /* model_live.c: the live device */
+void model_do_write(struct model *m, uint8_t *buf, size_t len, uint64_t offset, bool in_pieces);
+void model_do_zeroes(struct model *m, uint64_t offset, size_t len);
+void model_do_discard(struct model *m, uint64_t offset, size_t len);
 void model_write(struct model *m);
 void model_zeroes(struct model *m);
 void model_discard(struct model *m);
@@ -163,6 +179,13 @@ void model_settle_live(struct model *m);
 bool model_needs(const struct model *m, uint64_t block);
 
 /* model_snap.c: snapshots and designations */
+void model_do_create(struct model *m, const struct m_create *how);
+void model_do_delete(struct model *m, unsigned slot);
+void model_do_rename(struct model *m, unsigned slot);
+void model_do_hold(struct model *m, unsigned slot, bool hold);
+/* Its blocks are in m->pending_in. */
+void model_do_save(struct model *m, unsigned slot);
+void model_do_unname(struct model *m, unsigned slot);
 void model_create(struct model *m);
 void model_delete(struct model *m);
 void model_rename(struct model *m);
@@ -175,6 +198,10 @@ void model_drop_snapshot(struct model *m, unsigned slot);
 void model_read_subset(struct model *m, const selsnap_subset *subset, uint8_t *in);
 
 /* model_restore.c */
+void model_do_restore(struct model *m, unsigned slot, const selsnap_subset *part, uint32_t flags);
+void model_do_step(struct model *m, uint32_t flags, uint64_t budget);
+void model_do_run(struct model *m, unsigned job);
+void model_do_pause(struct model *m, unsigned job, bool paused);
 void model_restore(struct model *m);
 void model_step(struct model *m);
 void model_pause(struct model *m);
@@ -183,6 +210,10 @@ void model_begin_restore(struct model *m, uint64_t job, unsigned slot, const uin
 bool model_restoring(const struct model *m);
 
 /* model_view.c */
+void model_do_view_open(struct model *m, unsigned slot, const struct m_view *how, bool by_name);
+void model_do_view_write(struct model *m, unsigned slot, const uint8_t *buf, size_t len, uint64_t offset, bool discard);
+void model_do_view_flush(struct model *m, unsigned slot);
+void model_do_view_reset(struct model *m, unsigned slot);
 void model_view_open(struct model *m);
 void model_view_read(struct model *m);
 void model_view_write(struct model *m);

@@ -118,6 +118,15 @@ static uint32_t split(struct model *m, uint8_t *buf, size_t len, selsnap_iovec *
     return count;
 }
 
+void model_do_write(struct model *m, uint8_t *buf, size_t len, uint64_t offset, bool in_pieces) {
+    selsnap_iovec iov[4] = {{buf, len}};
+    uint32_t count = in_pieces ? split(m, buf, len, iov) : 1;
+    model_doing(m, "write %zu at %" PRIu64 " (block %" PRIu64 ")%s", len, offset, offset / m->block_bytes,
+                in_pieces ? " in pieces" : "");
+    int code = in_pieces ? selsnap_writev(m->ss, iov, count, offset) : selsnap_write(m->ss, buf, len, offset);
+    finish_write(m, code, buf, len, offset);
+}
+
 void model_write(struct model *m) {
     uint64_t offset;
     size_t len;
@@ -127,17 +136,7 @@ void model_write(struct model *m) {
         abort();
     }
     model_random_content(m, buf, len, offset);
-    int code;
-    if (prng_percent(&m->prng, 20)) {
-        selsnap_iovec iov[4];
-        uint32_t count = split(m, buf, len, iov);
-        model_doing(m, "writev %zu at %" PRIu64 " (block %" PRIu64 ")", len, offset, offset / m->block_bytes);
-        code = selsnap_writev(m->ss, iov, count, offset);
-    } else {
-        model_doing(m, "write %zu at %" PRIu64 " (block %" PRIu64 ")", len, offset, offset / m->block_bytes);
-        code = selsnap_write(m->ss, buf, len, offset);
-    }
-    finish_write(m, code, buf, len, offset);
+    model_do_write(m, buf, len, offset, prng_percent(&m->prng, 20));
     free(buf);
 }
 
@@ -145,6 +144,10 @@ void model_zeroes(struct model *m) {
     uint64_t offset;
     size_t len;
     model_random_range(m, true, &offset, &len);
+    model_do_zeroes(m, offset, len);
+}
+
+void model_do_zeroes(struct model *m, uint64_t offset, size_t len) {
     uint8_t *buf = calloc(len, 1);
     if (buf == NULL) {
         abort();
@@ -184,6 +187,10 @@ void model_discard(struct model *m) {
     uint64_t offset;
     size_t len;
     model_random_range(m, true, &offset, &len);
+    model_do_discard(m, offset, len);
+}
+
+void model_do_discard(struct model *m, uint64_t offset, size_t len) {
     model_doing(m, "discard %zu at %" PRIu64 " (block %" PRIu64 ")", len, offset, offset / m->block_bytes);
     int code = selsnap_discard(m->ss, offset, len);
     bool done = model_result(m, code, 0);

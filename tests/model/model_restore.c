@@ -127,10 +127,15 @@ void model_restore(struct model *m) {
     if (slot == MODEL_SNAPSHOTS || count_jobs(m) == MODEL_JOBS) {
         return;
     }
+    selsnap_subset *part = prng_percent(&m->prng, 60) ? NULL : random_part(m);
+    model_do_restore(m, slot, part, prng_percent(&m->prng, 50) ? SELSNAP_RESTORE_SKIP_LOST : 0);
+    selsnap_subset_close(part);
+}
+
+void model_do_restore(struct model *m, unsigned slot, const selsnap_subset *part, uint32_t flags) {
     struct m_snapshot *s = &m->snapshots[slot];
     uint8_t *in = m->pending_in;
     memset(in, 1, m->blocks);
-    selsnap_subset *part = prng_percent(&m->prng, 60) ? NULL : random_part(m);
     if (part != NULL) {
         model_read_subset(m, part, in);
     }
@@ -145,13 +150,12 @@ void model_restore(struct model *m) {
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
     options.id = s->id;
     options.subset = part;
-    options.flags = prng_percent(&m->prng, 50) ? SELSNAP_RESTORE_SKIP_LOST : 0;
+    options.flags = flags;
     bool overlap = overlaps_job(m, in);
     model_doing(m, "restore %s%s", s->name, part != NULL ? " in part" : "");
     uint64_t job = 0;
     int code = selsnap_restore_start(m->ss, &options, &job);
-    selsnap_subset_close(part);
-    if (refused(m, code, overlap, empty, lost, (options.flags & SELSNAP_RESTORE_SKIP_LOST) != 0)) {
+    if (refused(m, code, overlap, empty, lost, (flags & SELSNAP_RESTORE_SKIP_LOST) != 0)) {
         return;
     }
     if (model_result(m, code, 0)) {
@@ -162,33 +166,47 @@ void model_restore(struct model *m) {
     }
 }
 
-void model_step(struct model *m) {
+void model_do_step(struct model *m, uint32_t flags, uint64_t budget) {
     selsnap_step_options options = SELSNAP_STEP_OPTIONS_INIT;
-    options.flags = (uint32_t)prng_below(&m->prng, 8);
-    options.budget_blocks = 1 + prng_below(&m->prng, prng_percent(&m->prng, 50) ? 6 : 500);
+    options.flags = flags;
+    options.budget_blocks = budget;
     uint32_t more = 0;
-    model_doing(m, "step %u, budget %" PRIu64, options.flags, options.budget_blocks);
-    if (prng_percent(&m->prng, 10) && model_restoring(m)) {
-        unsigned i = (unsigned)prng_below(&m->prng, MODEL_JOBS);
-        if (m->jobs[i].live) {
-            model_doing(m, "run restore %" PRIu64, m->jobs[i].id);
-            int code = selsnap_restore_run(m->ss, m->jobs[i].id, NULL, NULL);
-            (void)(code == SELSNAP_ENOENT || model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0));
-        }
-    } else {
-        (void)model_result(m, selsnap_step(m->ss, &options, &more), m->config->tight ? SELSNAP_ENOSPACE : 0);
-    }
+    model_doing(m, "step %u, budget %" PRIu64, flags, budget);
+    (void)model_result(m, selsnap_step(m->ss, &options, &more), m->config->tight ? SELSNAP_ENOSPACE : 0);
     if (!m->wire.off) {
         model_list_jobs(m);
     }
 }
 
-void model_pause(struct model *m) {
-    unsigned i = (unsigned)prng_below(&m->prng, MODEL_JOBS);
-    model_list_jobs(m);
-    if (m->jobs[i].live) {
-        int paused = (int)prng_below(&m->prng, 2);
-        model_doing(m, "%s restore %" PRIu64, paused ? "pause" : "unpause", m->jobs[i].id);
-        (void)model_result(m, selsnap_restore_pause(m->ss, m->jobs[i].id, paused), 0);
+void model_do_run(struct model *m, unsigned job) {
+    model_doing(m, "run restore %" PRIu64, m->jobs[job].id);
+    int code = selsnap_restore_run(m->ss, m->jobs[job].id, NULL, NULL);
+    (void)(code == SELSNAP_ENOENT || model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0));
+    if (!m->wire.off) {
+        model_list_jobs(m);
     }
+}
+
+void model_step(struct model *m) {
+    uint32_t flags = (uint32_t)prng_below(&m->prng, 8);
+    uint64_t budget = 1 + prng_below(&m->prng, prng_percent(&m->prng, 50) ? 6 : 500);
+    unsigned job = (unsigned)prng_below(&m->prng, MODEL_JOBS);
+    if (prng_percent(&m->prng, 10) && m->jobs[job].live) {
+        model_do_run(m, job);
+    } else {
+        model_do_step(m, flags, budget);
+    }
+}
+
+void model_do_pause(struct model *m, unsigned job, bool paused) {
+    model_list_jobs(m);
+    if (m->jobs[job].live) {
+        model_doing(m, "%s restore %" PRIu64, paused ? "pause" : "unpause", m->jobs[job].id);
+        (void)model_result(m, selsnap_restore_pause(m->ss, m->jobs[job].id, paused), 0);
+    }
+}
+
+void model_pause(struct model *m) {
+    unsigned job = (unsigned)prng_below(&m->prng, MODEL_JOBS);
+    model_do_pause(m, job, prng_percent(&m->prng, 50));
 }

@@ -107,29 +107,38 @@ void model_create(struct model *m) {
         return;
     }
     struct m_snapshot *s = &m->snapshots[slot];
-    unsigned name = choose_subset(m, s->in);
+    struct m_create how = {.slot = slot, .name = choose_subset(m, s->in)};
+    how.policy = prng_percent(&m->prng, 50) ? SELSNAP_POLICY_GIVE_UP_BLOCK : SELSNAP_POLICY_FAIL_WRITE;
+    how.whole = count_blocks(m, s->in) == m->blocks && prng_percent(&m->prng, 50);
+    how.property = prng_percent(&m->prng, 50);
+    how.freeze = prng_percent(&m->prng, 10);
+    model_do_create(m, &how);
+}
+
+void model_do_create(struct model *m, const struct m_create *how) {
+    unsigned slot = how->slot;
+    unsigned name = how->name;
+    struct m_snapshot *s = &m->snapshots[slot];
     char designation[MODEL_TEXT];
     snprintf(designation, sizeof designation, "d%u", name);
     snprintf(s->name, sizeof s->name, "s%" PRIu64, m->sequence);
-    s->policy = prng_percent(&m->prng, 50) ? SELSNAP_POLICY_GIVE_UP_BLOCK : SELSNAP_POLICY_FAIL_WRITE;
-    bool whole = count_blocks(m, s->in) == m->blocks && prng_percent(&m->prng, 50);
+    s->policy = how->policy;
     selsnap_property property = {"made at", s->name};
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = s->name;
     options.policy = s->policy;
     options.properties = &property;
-    options.property_count = (uint32_t)prng_below(&m->prng, 2);
-    selsnap_subset *subset = name < MODEL_NAMES || whole ? NULL : make_subset(m, s->in);
+    options.property_count = how->property ? 1 : 0;
+    selsnap_subset *subset = name < MODEL_NAMES || how->whole ? NULL : make_subset(m, s->in);
     options.subset = subset;
     options.designation = name < MODEL_NAMES ? designation : NULL;
     model_doing(m, "create %s of %" PRIu64 " blocks%s, slot %u, policy %u", s->name, count_blocks(m, s->in),
                 name < MODEL_NAMES ? " (saved)" : "", slot, s->policy);
-    bool freeze = prng_percent(&m->prng, 10);
-    if (freeze) {
+    if (how->freeze) {
         (void)model_result(m, selsnap_freeze(m->ss), 0);
     }
     int code = selsnap_snapshot_create(m->ss, &options, &s->id);
-    if (freeze) {
+    if (how->freeze) {
         (void)model_result(m, selsnap_thaw(m->ss), 0);
     }
     selsnap_subset_close(subset);
@@ -162,9 +171,12 @@ static bool is_source(const struct model *m, unsigned slot) {
 
 void model_delete(struct model *m) {
     unsigned slot = model_pick_snapshot(m);
-    if (slot == MODEL_SNAPSHOTS) {
-        return;
+    if (slot < MODEL_SNAPSHOTS) {
+        model_do_delete(m, slot);
     }
+}
+
+void model_do_delete(struct model *m, unsigned slot) {
     model_list_jobs(m);
     struct m_snapshot *s = &m->snapshots[slot];
     model_doing(m, "delete %s", s->name);
@@ -186,9 +198,12 @@ void model_delete(struct model *m) {
 
 void model_rename(struct model *m) {
     unsigned slot = model_pick_snapshot(m);
-    if (slot == MODEL_SNAPSHOTS) {
-        return;
+    if (slot < MODEL_SNAPSHOTS) {
+        model_do_rename(m, slot);
     }
+}
+
+void model_do_rename(struct model *m, unsigned slot) {
     struct m_snapshot *s = &m->snapshots[slot];
     char name[MODEL_TEXT];
     snprintf(name, sizeof name, "r%" PRIu64, m->sequence);
@@ -205,11 +220,13 @@ void model_rename(struct model *m) {
 
 void model_holds(struct model *m) {
     unsigned slot = model_pick_snapshot(m);
-    if (slot == MODEL_SNAPSHOTS) {
-        return;
+    if (slot < MODEL_SNAPSHOTS) {
+        model_do_hold(m, slot, m->snapshots[slot].holds < 2 && prng_percent(&m->prng, 40));
     }
+}
+
+void model_do_hold(struct model *m, unsigned slot, bool hold) {
     struct m_snapshot *s = &m->snapshots[slot];
-    bool hold = s->holds < 2 && prng_percent(&m->prng, 40);
     model_doing(m, "%s %s", hold ? "hold" : "release", s->name);
     int code = hold ? selsnap_snapshot_hold(m->ss, s->id) : selsnap_snapshot_release(m->ss, s->id);
     if (!hold && s->holds == 0) {
@@ -230,9 +247,13 @@ void model_holds(struct model *m) {
 
 void model_save(struct model *m) {
     unsigned slot = (unsigned)prng_below(&m->prng, MODEL_NAMES);
+    random_blocks(m, m->pending_in);
+    model_do_save(m, slot);
+}
+
+void model_do_save(struct model *m, unsigned slot) {
     char name[MODEL_TEXT];
     snprintf(name, sizeof name, "d%u", slot);
-    random_blocks(m, m->pending_in);
     selsnap_subset *subset = make_subset(m, m->pending_in);
     model_doing(m, "save %s, %" PRIu64 " blocks", name, count_blocks(m, m->pending_in));
     int code = selsnap_designation_save(m->ss, name, subset, NULL);
@@ -247,7 +268,10 @@ void model_save(struct model *m) {
 }
 
 void model_unname(struct model *m) {
-    unsigned slot = (unsigned)prng_below(&m->prng, MODEL_NAMES);
+    model_do_unname(m, (unsigned)prng_below(&m->prng, MODEL_NAMES));
+}
+
+void model_do_unname(struct model *m, unsigned slot) {
     char name[MODEL_TEXT];
     snprintf(name, sizeof name, "d%u", slot);
     model_doing(m, "delete designation %s", name);

@@ -40,12 +40,18 @@ void model_view_open(struct model *m) {
         }
     }
     static const uint32_t flags[4] = {0, SELSNAP_VIEW_WRITABLE, SELSNAP_VIEW_WRITABLE, SELSNAP_VIEW_PRISTINE};
+    struct m_view how = {.snapshot = snapshot};
+    how.flags = flags[prng_below(&m->prng, 4)];
+    how.undesignated = (uint32_t)prng_below(&m->prng, 3);
+    model_do_view_open(m, slot, &how, prng_percent(&m->prng, 30));
+}
+
+void model_do_view_open(struct model *m, unsigned slot, const struct m_view *how, bool by_name) {
     struct m_view *view = &m->views[slot];
-    view->snapshot = snapshot;
-    view->flags = flags[prng_below(&m->prng, 4)];
-    view->undesignated = (uint32_t)prng_below(&m->prng, 3);
+    unsigned snapshot = how->snapshot;
+    *view = *how;
+    view->view = NULL;
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
-    bool by_name = prng_percent(&m->prng, 30);
     options.id = by_name ? 0 : m->snapshots[snapshot].id;
     options.name = by_name ? m->snapshots[snapshot].name : NULL;
     options.flags = view->flags;
@@ -186,12 +192,21 @@ static void finish_view_write(struct model *m, const struct m_view *view, int co
     }
 }
 
+void model_do_view_write(struct model *m, unsigned slot, const uint8_t *buf, size_t len, uint64_t offset,
+                         bool discard) {
+    const struct m_view *view = &m->views[slot];
+    model_doing(m, "%s view %u of %s: %zu at %" PRIu64 " (block %" PRIu64 ")", discard ? "discard in" : "write into",
+                slot, m->snapshots[view->snapshot].name, len, offset, offset / m->block_bytes);
+    int code =
+        discard ? selsnap_view_discard(view->view, offset, len) : selsnap_view_write(view->view, buf, len, offset);
+    finish_view_write(m, view, code, buf, len, offset);
+}
+
 static void change_view(struct model *m, bool discard) {
     unsigned slot = pick_view(m);
     if (slot == MODEL_VIEWS) {
         return;
     }
-    const struct m_view *view = &m->views[slot];
     uint64_t offset;
     size_t len;
     model_random_range(m, false, &offset, &len);
@@ -199,16 +214,10 @@ static void change_view(struct model *m, bool discard) {
     if (buf == NULL) {
         abort();
     }
-    model_doing(m, "%s view %u of %s: %zu at %" PRIu64 " (block %" PRIu64 ")", discard ? "discard in" : "write into",
-                slot, m->snapshots[view->snapshot].name, len, offset, offset / m->block_bytes);
-    int code;
-    if (discard) {
-        code = selsnap_view_discard(view->view, offset, len);
-    } else {
+    if (!discard) {
         model_random_content(m, buf, len, offset);
-        code = selsnap_view_write(view->view, buf, len, offset);
     }
-    finish_view_write(m, view, code, buf, len, offset);
+    model_do_view_write(m, slot, buf, len, offset, discard);
     free(buf);
 }
 
@@ -222,9 +231,12 @@ void model_view_discard(struct model *m) {
 
 void model_view_flush(struct model *m) {
     unsigned slot = pick_view(m);
-    if (slot == MODEL_VIEWS) {
-        return;
+    if (slot < MODEL_VIEWS) {
+        model_do_view_flush(m, slot);
     }
+}
+
+void model_do_view_flush(struct model *m, unsigned slot) {
     model_doing(m, "flush view %u", slot);
     if (model_result(m, selsnap_view_flush(m->views[slot].view), m->config->tight ? SELSNAP_ENOSPACE : 0)) {
         model_settle_snapshot(&m->snapshots[m->views[slot].snapshot], m->blocks);
@@ -233,9 +245,12 @@ void model_view_flush(struct model *m) {
 
 void model_view_reset(struct model *m) {
     unsigned slot = pick_view(m);
-    if (slot == MODEL_VIEWS) {
-        return;
+    if (slot < MODEL_VIEWS) {
+        model_do_view_reset(m, slot);
     }
+}
+
+void model_do_view_reset(struct model *m, unsigned slot) {
     const struct m_view *view = &m->views[slot];
     struct m_snapshot *s = &m->snapshots[view->snapshot];
     model_doing(m, "reset view %u of %s", slot, s->name);
