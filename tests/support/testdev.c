@@ -9,7 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD = 8 + TESTDEV_UNIT };
+/* An unflushed unit of TESTDEV_UNIT bytes: what it was and by which change. */
+struct head {
+    uint64_t unit;
+    uint64_t change;
+    uint64_t first; /* byte of the change */
+    uint64_t last;
+};
+
+enum { HEAD = sizeof(struct head), RECORD = HEAD + TESTDEV_UNIT };
 
 void wire_init(struct wire *wire, bool tracking) {
     memset(wire, 0, sizeof *wire);
@@ -84,9 +92,14 @@ static int admit(struct testdev *dev, uint32_t op, uint64_t offset, uint64_t len
     *ret_cut = false;
     wire->seen++;
     dev->counts[op_index(op)]++;
+    const struct testdev_call call = {dev->tag, op, offset, len, 0};
+    int verdict = wire->hook != NULL && !wire->off ? wire->hook(wire->hook_user, dev, &call) : TESTDEV_PASS;
     if (wire->off) {
         result = -ENODEV;
-    } else if (wire->cut_at != 0 && wire->seen >= wire->cut_at) {
+    } else if (verdict < 0) {
+        dev->failed++;
+        result = verdict;
+    } else if (verdict == TESTDEV_CUT || (wire->cut_at != 0 && wire->seen >= wire->cut_at)) {
         wire->off = true;
         *ret_cut = true;
         result = -ENODEV;
@@ -98,34 +111,51 @@ static int admit(struct testdev *dev, uint32_t op, uint64_t offset, uint64_t len
     return result;
 }
 
-/* Remembers the units that a change has touched, as they are now. */
-static void remember(struct testdev *dev, uint64_t offset, uint64_t len) {
+static struct head record_head(const uint8_t *record) {
+    struct head head;
+    memcpy(&head, record, HEAD);
+    return head;
+}
+
+static void settle(struct testdev *dev);
+
+/* Remembers the units that a change has touched, as they are now. sure: it returned, and was not cut. */
+static void remember(struct testdev *dev, uint64_t offset, uint64_t len, bool sure) {
     if (!dev->wire->tracking || len == 0) {
         return;
     }
+    dev->changes++;
     for (uint64_t unit = offset / TESTDEV_UNIT; unit <= (offset + len - 1) / TESTDEV_UNIT; unit++) {
         dev->unflushed = grow(dev->unflushed, &dev->unflushed_capacity, dev->unflushed_count, RECORD);
         uint8_t *record = dev->unflushed + dev->unflushed_count++ * RECORD;
         uint64_t at = unit * TESTDEV_UNIT;
         size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
-        memcpy(record, &unit, 8);
-        memcpy(record + 8, dev->bytes + at, part);
+        const struct head head = {unit, dev->changes, offset, offset + len - 1};
+        memcpy(record, &head, HEAD);
+        memcpy(record + HEAD, dev->bytes + at, part);
+    }
+    if (dev->kind.write_through && sure) {
+        settle(dev);
     }
 }
 
 static void apply_record(const struct testdev *dev, const uint8_t *record, uint8_t *image) {
-    uint64_t unit;
-    memcpy(&unit, record, 8);
-    uint64_t at = unit * TESTDEV_UNIT;
+    uint64_t at = record_head(record).unit * TESTDEV_UNIT;
     size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
-    memcpy(image + at, record + 8, part);
+    memcpy(image + at, record + HEAD, part);
+}
+
+/* All that was written is durable. */
+static void settle(struct testdev *dev) {
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        apply_record(dev, dev->unflushed + i * RECORD, dev->durable);
+    }
+    dev->unflushed_count = 0;
 }
 
 /* The device forgets the change, as a page cache does after a failed write-back. */
 static void drop_record(struct testdev *dev, const uint8_t *record) {
-    uint64_t unit;
-    memcpy(&unit, record, 8);
-    uint64_t at = unit * TESTDEV_UNIT;
+    uint64_t at = record_head(record).unit * TESTDEV_UNIT;
     size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
     memcpy(dev->bytes + at, dev->durable + at, part);
 }
@@ -168,7 +198,7 @@ static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_cou
             memcpy(dev->bytes + at, iov[i].base, part);
             at += part;
         }
-        remember(dev, offset, end - offset);
+        remember(dev, offset, end - offset, result == 0);
     }
     pthread_mutex_unlock(&dev->wire->lock);
     return result;
@@ -188,10 +218,7 @@ static int testdev_flush(void *user) {
     pthread_mutex_lock(&dev->wire->lock);
     int result = admit(dev, TESTDEV_FLUSH, 0, 0, &cut);
     if (result == 0 && dev->durable != NULL) {
-        for (size_t i = 0; i < dev->unflushed_count; i++) {
-            apply_record(dev, dev->unflushed + i * RECORD, dev->durable);
-        }
-        dev->unflushed_count = 0;
+        settle(dev);
     } else if (result != 0 && !cut && dev->durable != NULL && dev->drops) {
         for (size_t i = 0; i < dev->unflushed_count; i++) {
             drop_record(dev, dev->unflushed + i * RECORD);
@@ -208,7 +235,7 @@ static int fill(struct testdev *dev, uint32_t op, int byte, uint64_t offset, uin
     int result = admit(dev, op, offset, len, &cut);
     if (result == 0 || cut) {
         memset(dev->bytes + offset, byte, (size_t)len);
-        remember(dev, offset, len);
+        remember(dev, offset, len, result == 0);
     }
     pthread_mutex_unlock(&dev->wire->lock);
     return result;
@@ -231,6 +258,12 @@ static void testdev_free(void *user) {
 }
 
 struct testdev *testdev_open(struct wire *wire, char tag, uint64_t size, uint32_t logical, const uint8_t *content) {
+    const struct testdev_kind kind = {.logical = logical};
+    return testdev_open_kind(wire, tag, size, &kind, content);
+}
+
+struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, const struct testdev_kind *kind,
+                                  const uint8_t *content) {
     const selsnap_device_ops ops = {
         .struct_size = sizeof ops,
         .readv = testdev_readv,
@@ -241,14 +274,16 @@ struct testdev *testdev_open(struct wire *wire, char tag, uint64_t size, uint32_
         .close = testdev_free,
     };
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
-    info.flags = SELSNAP_DEVICE_VOLATILE_CACHE;
+    info.flags = kind->write_through ? 0 : SELSNAP_DEVICE_VOLATILE_CACHE;
     info.size_bytes = size;
-    info.logical_block_bytes = logical;
+    info.logical_block_bytes = kind->logical;
+    info.atomic_write_bytes = kind->atomic;
     struct testdev *dev = calloc(1, sizeof *dev);
     assert_non_null(dev);
     dev->wire = wire;
     dev->tag = tag;
     dev->size = size;
+    dev->kind = *kind;
     dev->bytes = calloc(1, (size_t)size);
     assert_non_null(dev->bytes);
     if (content != NULL) {
@@ -286,6 +321,36 @@ uint64_t testdev_count(struct testdev *dev, uint32_t op) {
     return count;
 }
 
+unsigned testdev_pending(struct testdev *dev) {
+    unsigned count = 0;
+    uint64_t change = 0;
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        const struct head head = record_head(dev->unflushed + i * RECORD);
+        count += head.change != change ? 1 : 0;
+        change = head.change;
+    }
+    return count;
+}
+
+void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user) {
+    uint64_t atomic = dev->kind.atomic > TESTDEV_UNIT ? dev->kind.atomic : TESTDEV_UNIT;
+    struct testdev_unit unit = {0};
+    uint64_t change = 0;
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        const uint8_t *record = dev->unflushed + i * RECORD;
+        const struct head head = record_head(record);
+        unit.change += change != 0 && head.change != change ? 1 : 0;
+        change = head.change;
+        unit.index = head.unit * TESTDEV_UNIT / atomic - head.first / atomic;
+        unit.count = head.last / atomic - head.first / atomic + 1;
+        if (keep(user, &unit)) {
+            apply_record(dev, record, dev->durable);
+        }
+    }
+    dev->unflushed_count = 0;
+    memcpy(dev->bytes, dev->durable, (size_t)dev->size);
+}
+
 uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept) {
     uint8_t *image = malloc((size_t)dev->size);
     assert_non_null(image);
@@ -303,8 +368,7 @@ uint8_t *testdev_image_keeping(struct testdev *dev, uint64_t offset, uint64_t le
     assert_non_null(image);
     memcpy(image, dev->durable, (size_t)dev->size);
     for (size_t i = 0; i < dev->unflushed_count; i++) {
-        uint64_t unit;
-        memcpy(&unit, dev->unflushed + i * RECORD, 8);
+        uint64_t unit = record_head(dev->unflushed + i * RECORD).unit;
         if (unit * TESTDEV_UNIT >= offset && unit * TESTDEV_UNIT - offset < len) {
             apply_record(dev, dev->unflushed + i * RECORD, image);
         }

@@ -6,10 +6,11 @@
  * Faults: the n-th call of a kind fails, once or for good; calls that touch a range fail; flushes take time. A write
  * that fails leaves its first half.
  *
- * Power cut: with wire->tracking, each device knows which 512-byte units were written since its last flush. From the
- * call numbered wire->cut_at on, all calls on the wire fail; a write that meets the cut may have been done in part. An
- * *image* is what the device may hold afterwards: each unflushed unit, independently, as any of the writes since the
- * flush left it, or as it was before.
+ * Power cut: with wire->tracking, each device knows which atomic units were written since its last flush, and by which
+ * change. From the call numbered wire->cut_at on, all calls on the wire fail; a write that meets the cut may have been
+ * done in part. An *image* is what the device may hold afterwards: each unflushed unit, independently, as any of the
+ * writes since the flush left it, or as it was before. A device without a volatile cache keeps each write that
+ * returned; only the one that meets the cut is uncertain.
  */
 #ifndef SSN_TEST_TESTDEV_H
 #define SSN_TEST_TESTDEV_H
@@ -32,6 +33,11 @@ enum {
 /* What a discarded byte reads as. */
 enum { TESTDEV_DISCARDED = 0xdd, TESTDEV_UNIT = 512 };
 
+/* What a hook says of a call; a negative number makes it fail with that. */
+enum { TESTDEV_PASS = 0, TESTDEV_CUT = 1 };
+
+struct testdev;
+
 struct testdev_call {
     char tag;    /* of the device */
     uint32_t op; /* TESTDEV_* */
@@ -50,7 +56,25 @@ struct wire {
     uint64_t seen;   /* calls so far */
     uint64_t cut_at; /* 0: never */
     bool off;        /* the power is cut */
+    /* NULL, or asked before each call, with the lock held: TESTDEV_PASS, TESTDEV_CUT or an error. */
+    int (*hook)(void *user, struct testdev *dev, const struct testdev_call *call);
+    void *hook_user;
 };
+
+/* What a device is like; zeros: 1-byte logical blocks, atomic units of 512 bytes, a volatile cache. */
+struct testdev_kind {
+    uint32_t logical;
+    uint32_t atomic;
+    bool write_through; /* no volatile cache */
+};
+
+/* One atomic unit of a change that is not flushed. */
+struct testdev_unit {
+    unsigned change; /* 0: the oldest that is not flushed */
+    uint64_t index;  /* of the unit, within the change */
+    uint64_t count;  /* of units in the change */
+};
+typedef bool (*testdev_keep_fn)(void *user, const struct testdev_unit *unit);
 
 struct testdev_rule {
     uint32_t ops;   /* calls of these kinds count; 0: no rule */
@@ -65,10 +89,12 @@ struct testdev {
     uint64_t size;
     uint8_t *bytes;
     uint8_t *durable;   /* tracking: as of the last flush */
-    uint8_t *unflushed; /* tracking: records of a unit number and 512 bytes, in order */
+    uint8_t *unflushed; /* tracking: records of units of 512 bytes, in order */
     size_t unflushed_count;
     size_t unflushed_capacity;
     struct testdev_rule rule;
+    struct testdev_kind kind;
+    uint64_t changes; /* so far */
     uint64_t failed;  /* calls that a rule or a bad range made fail */
     uint32_t bad_ops; /* calls of these kinds fail in the range below */
     uint64_t bad_offset;
@@ -88,10 +114,16 @@ void wire_cut_after(struct wire *wire, uint64_t calls);
 
 /* content: NULL for zeros, otherwise copied. logical: 0 means 1. Asserts that it works. */
 struct testdev *testdev_open(struct wire *wire, char tag, uint64_t size, uint32_t logical, const uint8_t *content);
+struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, const struct testdev_kind *kind,
+                                  const uint8_t *content);
 /* From now on, calls of these kinds fail, beginning with the nth (1: the next), once or for good. */
 void testdev_fail(struct testdev *dev, uint32_t ops, uint64_t nth, bool for_good);
 void testdev_mend(struct testdev *dev);
 uint64_t testdev_count(struct testdev *dev, uint32_t op);
+/* How many changes are not flushed. */
+unsigned testdev_pending(struct testdev *dev);
+/* The power goes and comes back: of what was not flushed, the device has what keep says, and nothing in its cache. */
+void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user);
 /* What a power cut may leave: each unflushed write kept with this chance. A new buffer of dev->size bytes. */
 uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept);
 /* The same, with every unflushed unit kept that begins in the range, and all others lost. */
