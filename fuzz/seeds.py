@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes first inputs for a harness, from which a fuzzer can go on.
+
+usage: seeds.py NAME FOLDER
+"""
+
+import os
+import struct
+import sys
+
+STORE_ID = b"fuzz".ljust(16, b"\0")
+
+
+def key(kind, major, minor):
+    return struct.pack("<BQQ", kind, major, minor)
+
+
+def superblock(incompat=0, root=0, ledger=0):
+    """Without magic, place and checksum: those are mended."""
+    page = bytearray(4096)
+    struct.pack_into("<HHIII", page, 8, 1, 0, 0, 0, incompat)
+    struct.pack_into("<16sQQII", page, 24, STORE_ID, 4, 0, 4096, 3)
+    struct.pack_into("<QQ", page, 64, 4096, 1 << 20)
+    struct.pack_into("<QQQQQQ", page, 120, 32, 16, 1, 3, 7, 99)
+    struct.pack_into("<QQII", page, 168, root, 5 if root else 0, 1 if root else 0, 0)
+    struct.pack_into("<QIIQ", page, 192, ledger, 2 if ledger else 0, 0, 8 if ledger else 0)
+    struct.pack_into("<QQQQQ", page, 216, 100, 2 if root else 0, 3 if root else 0, 9, 9)
+    page[256:260] = b"/dev"
+    return bytes(page[:264])
+
+
+def leaf_item(kind, major, minor, value):
+    return key(kind, major, minor) + struct.pack("<H", len(value)) + value
+
+
+def tree_page(level, items):
+    """Without checksum, magic and offsets: those are mended."""
+    head = struct.pack("<Q4sBBHQQ16s", 0, b"SSNT", level, 0, len(items), 100, 5, STORE_ID)
+    return bytes([level]) + head + bytes(2 * len(items)) + b"".join(items)
+
+
+def sector(number, index, count):
+    return struct.pack("<QQQQIIQQ", 0, 1, number, 8, index, count, 4, 77) + b"payload"
+
+
+def txn(*ops):
+    body = b"".join(ops)
+    return struct.pack("<I", len(body)) + body
+
+
+def ledger(pages, runs, taken):
+    head = struct.pack("<4sIQQ16sII", b"SSNL", 0, 100, 3, STORE_ID, taken, len(runs) - taken)
+    return bytes([pages - 1, 9]) + head + b"".join(struct.pack("<QQ", *run) for run in runs)
+
+
+def decode():
+    """Byte 0: the decoder. Byte 1: mend checksum 1, magic and the like 2, offsets 4; 0x80: slot 1."""
+    state = struct.pack("<QQQQ", 5, 3, 4, 1 << 12)
+    entry = struct.pack("<QQ", 1, 200) + struct.pack("<QQ", 11, 12)
+    put = b"\1" + key(8, 1 << 12, 3) + struct.pack("<H", 8) + struct.pack("<Q", 2)
+    return {
+        "super-empty": b"\0\3" + superblock(),
+        "super-full": b"\0\3" + superblock(root=100, ledger=200),
+        "super-slot-1": b"\0\x83" + superblock(root=100),
+        "super-feature": b"\0\3" + superblock(incompat=1),
+        "super-raw": b"\0\0" + superblock(),
+        "leaf": b"\1\7" + tree_page(0, [leaf_item(1, 60, 0, struct.pack("<Q", 9)), leaf_item(8, 5 << 12, 1, entry),
+                                        leaf_item(12, 0, 0, state)]),
+        "inner": b"\1\7" + tree_page(2, [key(1, 0, 0) + struct.pack("<QQ", 70, 1),
+                                         key(8, 9, 9) + struct.pack("<QQ", 71, 2)]),
+        "leaf-raw": b"\1\0" + tree_page(0, [leaf_item(1, 60, 0, b"")]),
+        "sector": b"\2\1" + sector(3, 1, 8),
+        "sector-unused": b"\2\1" + struct.pack("<QQQQIIQQ", 0, 0, 0, 8, 0, 0, 0, 0),
+        "batch": b"\3\0" + bytes(10) + b"\2\0" + bytes(10) + b"payload" * 80,
+        "ops": b"\4\0" + txn(put, b"\2" + key(8, 2 << 12, 3)) + txn(b"\3" + struct.pack("<QI", 60, 2),
+                                                                  b"\4" + struct.pack("<QI", 80, 1)) + bytes(7),
+        "ledger": b"\5\3" + ledger(1, [(60, 2), (70, 1), (80, 4)], 2),
+        "ledger-more": b"\5\3" + ledger(3, [(60, 2)], 0),
+        "designation": b"\6\0" + struct.pack("<BBHIQQ", 2, 0, 4, 0, 9, 2) + b"name",
+        "snapshot": b"\7\0" + struct.pack("<QQqQIBBH", 5, 2, -7, 3, 1, 1, 1, 0),
+        "overlay": b"\x08\0" + struct.pack("<QQQ", 1, 99, 5),
+        "overlay-zero": b"\x08\0" + struct.pack("<Q", 2),
+        "job": b"\x09\0" + struct.pack("<QQQQQ", 1, 4, 6, 2, 99),
+        "job-drop": b"\x09\0" + struct.pack("<QQQQQ", 2, 4, 0, 0, 0),
+        "state": b"\x0a\0" + state,
+        "entry": b"\x0b\0" + struct.pack("<Q", 7 << 12 | 1 << 8 | 3) + entry,
+        "entry-mark": b"\x0b\0" + struct.pack("<Q", 7 << 12) + struct.pack("<Q", 3),
+        "ranges": b"\x0c\0" + struct.pack("<QQQQ", 4, 2, 9, 100),
+        "name": b"\x0d\0" + "Größe ᚠ 𝄞".encode(),
+        "keys": b"\x0d\0" + key(8, 1, 2)[2:] + key(8, 1, 3),
+    }
+
+
+HARNESSES = {"fuzz_decode": decode}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in HARNESSES:
+        print(f"usage: seeds.py {'|'.join(HARNESSES)} FOLDER", file=sys.stderr)
+        return 2
+    os.makedirs(sys.argv[2], exist_ok=True)
+    for name, data in HARNESSES[sys.argv[1]]().items():
+        with open(os.path.join(sys.argv[2], name), "wb") as file:
+            file.write(data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
