@@ -29,10 +29,13 @@ void model_fail(struct model *m, const char *format, ...) {
     if (m->ss != NULL) {
         (void)selsnap_last_error(m->ss, detail, sizeof detail);
     }
-    fprintf(stderr,
-            "step %" PRIu64 ", %s: %s\nlast error: %s\nreplay: %s --config %s --seed %" PRIu64 " --steps %" PRIu64
-            " --trace\n",
-            m->sequence, m->doing, text, detail, m->program, m->config->name, m->seed, m->steps);
+    fprintf(stderr, "step %" PRIu64 ", %s: %s\nlast error: %s\n", m->sequence, m->doing, text, detail);
+    if (m->replay[0] != '\0') {
+        fprintf(stderr, "replay: %s\n", m->replay);
+        _Exit(1);
+    }
+    fprintf(stderr, "replay: %s --config %s --seed %" PRIu64 " --steps %" PRIu64 " --trace\n", m->program,
+            m->config->name, m->seed, m->steps);
     if (m->in_cmocka) {
         fail_msg("%s (seed %" PRIu64 ")", text, m->seed);
     }
@@ -208,7 +211,8 @@ static void fill_origin(struct model *m) {
             memset(m->live + block * m->block_bytes, 0, model_block_len(m, block));
         }
     }
-    m->origin = testdev_open(&m->wire, 'o', m->size, m->config->logical, m->live);
+    const struct testdev_kind kind = {m->config->logical, m->config->atomic, m->config->write_through};
+    m->origin = testdev_open_kind(&m->wire, 'o', m->size, &kind, m->live);
 }
 
 static void format_store(struct model *m) {
@@ -220,7 +224,8 @@ static void format_store(struct model *m) {
         if (m->store != NULL) {
             selsnap_device_close(m->store->device);
         }
-        m->store = testdev_open(&m->wire, 's', size, 0, NULL);
+        const struct testdev_kind kind = {0, m->config->atomic, m->config->write_through};
+        m->store = testdev_open_kind(&m->wire, 's', size, &kind, NULL);
         code = selsnap_format(m->store->device, m->origin->device, &options);
     }
     (void)model_result(m, code, 0);

@@ -29,6 +29,8 @@ struct config {
     uint32_t logical;
     unsigned snapshots; /* at most so many at a time */
     bool tight;         /* the store may be full: writes may fail, blocks may be given up */
+    uint32_t atomic;    /* of both devices, bytes; 0: 512 */
+    bool write_through; /* neither device has a volatile cache */
 };
 
 struct versions {
@@ -118,6 +120,7 @@ struct model {
     uint32_t block_bytes;
     uint64_t sequence; /* of operations */
     char doing[160];   /* the operation in progress, in words */
+    char replay[256];  /* the command that replays this, if it is not the seed's */
 
     uint8_t *live;
     struct versions *live_versions; /* per sector */
@@ -243,5 +246,10 @@ void model_reopen(struct model *m);
 void model_kill(struct model *m);
 /* The power is cut: takes an image, opens it, takes over what is possible. */
 void model_recover(struct model *m);
+/* Closes the context; what it still writes does not count. */
+void model_abandon_context(struct model *m);
+/* After the open: the model takes over what is possible, and demands that all else is as it was. killed: the devices
+ * still hold what was not flushed. */
+void model_take_over(struct model *m, bool killed);
 
 #endif

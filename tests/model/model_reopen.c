@@ -27,8 +27,7 @@ void model_reopen(struct model *m) {
     }
 }
 
-/* Closes the context; what it still writes does not count. */
-static void abandon_context(struct model *m) {
+void model_abandon_context(struct model *m) {
     for (unsigned i = 0; i < MODEL_VIEWS; i++) {
         if (m->views[i].view != NULL) {
             (void)!selsnap_view_close(m->views[i].view);
@@ -49,7 +48,7 @@ static void abandon_context(struct model *m) {
 
 /* The same, on devices that nobody will see again. */
 static void abandon(struct model *m) {
-    abandon_context(m);
+    model_abandon_context(m);
     selsnap_device_close(m->origin->device);
     selsnap_device_close(m->store->device);
 }
@@ -282,7 +281,7 @@ void model_recover(struct model *m) {
     bool killed = prng_percent(&m->prng, 25);
     for (unsigned tries = 0; !open; tries++) {
         if (killed && tries == 0) {
-            abandon_context(m);
+            model_abandon_context(m);
             m->wire.off = false;
             m->wire.cut_at = 0;
         } else {
@@ -297,6 +296,10 @@ void model_recover(struct model *m) {
         open = model_result(m, model_open_context(m), 0) && !m->wire.off;
     }
     m->wire.cut_at = 0;
+    model_take_over(m, killed);
+}
+
+void model_take_over(struct model *m, bool killed) {
     resolve_pending(m);
     adopt_live(m, killed);
     adopt_overlays(m);

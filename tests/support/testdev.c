@@ -332,6 +332,17 @@ unsigned testdev_pending(struct testdev *dev) {
     return count;
 }
 
+bool testdev_can_tear(struct testdev *dev, unsigned change) {
+    uint64_t atomic = dev->kind.atomic > TESTDEV_UNIT ? dev->kind.atomic : TESTDEV_UNIT;
+    for (size_t i = 0; i < dev->unflushed_count; i++) {
+        const struct head head = record_head(dev->unflushed + i * RECORD);
+        if (head.change == dev->changes - testdev_pending(dev) + 1 + change) {
+            return head.first / atomic != head.last / atomic;
+        }
+    }
+    return false;
+}
+
 void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user) {
     uint64_t atomic = dev->kind.atomic > TESTDEV_UNIT ? dev->kind.atomic : TESTDEV_UNIT;
     struct testdev_unit unit = {0};

@@ -122,6 +122,8 @@ void testdev_mend(struct testdev *dev);
 uint64_t testdev_count(struct testdev *dev, uint32_t op);
 /* How many changes are not flushed. */
 unsigned testdev_pending(struct testdev *dev);
+/* The unflushed change of this number has more than one atomic unit. */
+bool testdev_can_tear(struct testdev *dev, unsigned change);
 /* The power goes and comes back: of what was not flushed, the device has what keep says, and nothing in its cache. */
 void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user);
 /* What a power cut may leave: each unflushed write kept with this chance. A new buffer of dev->size bytes. */
