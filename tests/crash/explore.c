@@ -181,13 +181,13 @@ static bool try_kind(struct run *run, enum image_kind kind, uint64_t n) {
 }
 
 /* What is not flushed at a cut, the change that meets it included. */
-struct pending {
+struct unflushed {
     unsigned of_origin;
     unsigned of_store;
     bool torn[2]; /* whether that change can be torn, on origin and store */
 };
 
-static bool can_tear(struct run *run, const struct pending *what, unsigned n) {
+static bool can_tear(struct run *run, const struct unflushed *what, unsigned n) {
     bool origin = n < what->of_origin;
     struct testdev *dev = origin ? run->m.origin : run->m.store;
     unsigned change = origin ? n : n - what->of_origin;
@@ -195,7 +195,7 @@ static bool can_tear(struct run *run, const struct pending *what, unsigned n) {
 }
 
 /* Every image worth trying. True in a child. */
-static bool try_images(struct run *run, const struct pending *what) {
+static bool try_images(struct run *run, const struct unflushed *what) {
     unsigned of_origin = what->of_origin;
     unsigned of_store = what->of_store;
     unsigned pending = of_origin + of_store;
@@ -248,7 +248,7 @@ static int on_call(void *user, struct testdev *dev, const struct testdev_call *c
         run->turns++;
         describe(run);
     } else {
-        struct pending what = {testdev_pending(run->m.origin), testdev_pending(run->m.store), {false, false}};
+        struct unflushed what = {testdev_pending(run->m.origin), testdev_pending(run->m.store), {false, false}};
         if (change) {
             *(dev == run->m.origin ? &what.of_origin : &what.of_store) += 1;
             what.torn[dev == run->m.origin ? 0 : 1] = call->len > TESTDEV_UNIT;
