@@ -32,7 +32,7 @@ extern "C" {
 #define SELSNAP_ENOTSTORE (-14)  /**< The device holds no store. */
 #define SELSNAP_EVERSION (-15)   /**< The store uses features this version does not know. */
 #define SELSNAP_EDAMAGED (-16)   /**< Metadata or preserved data failed its check. */
-#define SELSNAP_ELOST (-17)      /**< The block was given up for lack of room, or could not be read when it changed. */
+#define SELSNAP_ELOST (-17)      /**< The block was given up for lack of room, could not be read when it changed, or was damaged before a repair. */
 #define SELSNAP_EUNDESIGNATED (-18) /**< The snapshot does not designate the block. */
 #define SELSNAP_EORIGIN (-19)    /**< The store belongs to another origin. */
 #define SELSNAP_ECHANGED (-20)   /**< The origin was changed outside the library since the store was closed. */

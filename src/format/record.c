@@ -92,7 +92,7 @@ uint16_t ssn_entry_record_encode(uint8_t *p, const struct ssn_entry_record *reco
 }
 
 bool ssn_entry_record_decode(uint64_t major, const uint8_t *p, uint16_t len, struct ssn_entry_record *ret_record) {
-    if (!ssn_entry_major_valid(major) || len < ENTRY_PLAIN || p[0] < SSN_ENTRY_DATA || p[0] > SSN_ENTRY_LOST_READ ||
+    if (!ssn_entry_major_valid(major) || len < ENTRY_PLAIN || p[0] < SSN_ENTRY_DATA || p[0] > SSN_ENTRY_LOST_DAMAGE ||
         !ssn_is_zero(p + 1, 7)) {
         return false;
     }
@@ -120,7 +120,7 @@ bool ssn_overlay_record_decode(const uint8_t *p, uint16_t len, struct ssn_overla
     if (len < OVERLAY_ZERO || !ssn_is_zero(p + 1, 7)) {
         return false;
     }
-    if (p[0] != SSN_ENTRY_DATA && p[0] != SSN_ENTRY_ZERO) {
+    if (p[0] != SSN_ENTRY_DATA && p[0] != SSN_ENTRY_ZERO && p[0] != SSN_ENTRY_LOST_DAMAGE) {
         return false;
     }
     bool data = p[0] == SSN_ENTRY_DATA;

@@ -28,11 +28,12 @@ enum ssn_entry_kind {
     SSN_ENTRY_MARK = 3,
     SSN_ENTRY_LOST_SPACE = 4,
     SSN_ENTRY_LOST_READ = 5,
+    SSN_ENTRY_LOST_DAMAGE = 6, /* of a damaged store, by the repair that made this one */
 };
 enum ssn_job_kind { SSN_JOB_RESTORE = 1, SSN_JOB_DROP_OVERLAY = 2 };
 
 static inline bool ssn_entry_is_lost(uint8_t kind) {
-    return kind == SSN_ENTRY_LOST_SPACE || kind == SSN_ENTRY_LOST_READ;
+    return kind >= SSN_ENTRY_LOST_SPACE && kind <= SSN_ENTRY_LOST_DAMAGE;
 }
 
 /* ---- keys of entries ---- */
@@ -96,7 +97,7 @@ static inline uint64_t ssn_entry_checksum(const uint8_t *p, unsigned block) {
 }
 
 struct ssn_overlay_record {
-    uint8_t kind; /* SSN_ENTRY_DATA or SSN_ENTRY_ZERO */
+    uint8_t kind; /* SSN_ENTRY_DATA, SSN_ENTRY_ZERO or SSN_ENTRY_LOST_DAMAGE */
     uint64_t place;
     uint64_t checksum;
 };

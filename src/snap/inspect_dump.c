@@ -128,8 +128,8 @@ static bool say_property(struct dump_line *line, const struct ssn_item *item) {
 }
 
 static const char *entry_kind(uint8_t kind) {
-    static const char *const kinds[] = {"",     "data",           "zero",
-                                        "mark", "lost (no room)", "lost (the origin could not be read)"};
+    static const char *const kinds[] = {
+        "", "data", "zero", "mark", "lost (no room)", "lost (the origin could not be read)", "lost (damage)"};
     return kinds[kind];
 }
 

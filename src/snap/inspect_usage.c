@@ -119,7 +119,7 @@ static int next_overlay_block(struct subject *subject, uint64_t from, uint64_t *
 
 static uint32_t state_of(const struct part *part, unsigned i) {
     if (part->overlay[i].kind != SSN_ENTRY_NONE) {
-        return SELSNAP_BLOCKS_OVERLAY;
+        return ssn_entry_is_lost(part->overlay[i].kind) ? SELSNAP_BLOCKS_LOST : SELSNAP_BLOCKS_OVERLAY;
     }
     switch (part->entry[i].kind) {
     case SSN_ENTRY_NONE:
@@ -128,6 +128,7 @@ static uint32_t state_of(const struct part *part, unsigned i) {
         return SELSNAP_BLOCKS_ZERO;
     case SSN_ENTRY_LOST_SPACE:
     case SSN_ENTRY_LOST_READ:
+    case SSN_ENTRY_LOST_DAMAGE:
         return SELSNAP_BLOCKS_LOST;
     default:
         return SELSNAP_BLOCKS_PRESERVED;

@@ -185,6 +185,17 @@ static unsigned neighbours(const struct selsnap *ss, const struct ssn_source *so
     return n;
 }
 
+static const char *why_lost(uint8_t kind) {
+    switch (kind) {
+    case SSN_ENTRY_LOST_SPACE:
+        return "there was no room to preserve it";
+    case SSN_ENTRY_LOST_READ:
+        return "the origin could not be read when it changed";
+    default:
+        return "it was damaged in the store that this one was repaired from";
+    }
+}
+
 static int read_one_kind(struct selsnap *ss, uint64_t block, unsigned i, unsigned count,
                          const struct ssn_source *sources, uint8_t *buf, unsigned *ret_n, unsigned *ret_bad) {
     *ret_n = 1;
@@ -198,10 +209,9 @@ static int read_one_kind(struct selsnap *ss, uint64_t block, unsigned i, unsigne
         break;
     case SSN_ENTRY_LOST_SPACE:
     case SSN_ENTRY_LOST_READ:
+    case SSN_ENTRY_LOST_DAMAGE:
         return ssn_fail(&ss->report, SELSNAP_ELOST, "block %" PRIu64 " (byte %" PRIu64 ") of the snapshot is lost: %s",
-                        block + i, ssn_offset_of(ss, block + i),
-                        sources[i].kind == SSN_ENTRY_LOST_SPACE ? "there was no room to preserve it"
-                                                                : "the origin could not be read when it changed");
+                        block + i, ssn_offset_of(ss, block + i), why_lost(sources[i].kind));
     default:
         return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
                         "block %" PRIu64 " resolves to a mark, though a snapshot needs its data", block + i);

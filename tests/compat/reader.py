@@ -21,7 +21,7 @@ SECTOR_PAYLOAD = SECTOR - 56
 RUN = 256
 SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE = range(1, 13)
-DATA, ZERO, MARK, LOST_ROOM, LOST_READ = range(1, 6)
+DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
 
 
@@ -348,7 +348,7 @@ class Store:
     def add_entry(self, major, epoch, value):
         run, level, index = major >> 12, major >> 8 & 15, major & 255
         need(level <= LEVEL_MAX and index < RUN >> level and epoch > 0, "the key of an entry")
-        need(len(value) >= 8 and 1 <= value[0] <= 5 and not any(value[1:8]), "an entry")
+        need(len(value) >= 8 and 1 <= value[0] <= 6 and not any(value[1:8]), "an entry")
         count = 1 << level
         need(len(value) == (16 + 8 * count if value[0] == DATA else 8), "the length of an entry")
         sums = struct.unpack_from("<%dQ" % count, value, 16) if value[0] == DATA else None
@@ -401,7 +401,7 @@ class Store:
             if done or not covered or job["point"] >= point:
                 continue
             changed = [e for e in self.entries.get(block, ()) if source["point"] <= e < job["point"]]
-            if changed and self.entries[block][min(changed)][0] not in (LOST_ROOM, LOST_READ):
+            if changed and self.entries[block][min(changed)][0] not in (LOST_ROOM, LOST_READ, LOST_DAMAGE):
                 return source
         return None
 
@@ -439,6 +439,8 @@ class Store:
             need(len(value) == (24 if value[0] == DATA else 8) and not any(value[1:8]), "overlay of block %d" % block)
             if value[0] == ZERO:
                 return bytes(self.block_bytes)
+            if value[0] == LOST_DAMAGE:
+                raise Lost("block %d" % block)
             place, wanted = struct.unpack_from("<QQ", value, 8)
             return self.copy(block, place, wanted, (OVERLAY, snap["overlay"], block))
         entry = self.entry_at(block, snap["point"])
@@ -446,7 +448,7 @@ class Store:
             source = self.restoring(block, snap["point"])
             return self.read_block(source, block, True) if source else self.origin_block(block)
         kind, place, wanted, key = entry
-        if kind in (LOST_ROOM, LOST_READ):
+        if kind in (LOST_ROOM, LOST_READ, LOST_DAMAGE):
             raise Lost("block %d" % block)
         need(kind != MARK, "block %d resolves to a mark" % block)
         return bytes(self.block_bytes) if kind == ZERO else self.copy(block, place, wanted, key)

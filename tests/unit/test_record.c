@@ -237,7 +237,7 @@ static void test_record__value_out_of_range__is_refused(void **state) {
         {"snapshot kind 3", 2, 36, 3},
         {"snapshot policy 2", 2, 37, 2},
         {"entry kind 0", 4, 0, 0},
-        {"entry kind 6", 4, 0, 6},
+        {"entry kind 7", 4, 0, 7},
         {"entry zero turned data", 4, 0, 1},
         {"entry data turned zero", 3, 0, 2},
         {"overlay kind 0", 9, 0, 0},
