@@ -242,7 +242,7 @@ void model_operation(struct model *m);
 
 /* model_reopen.c */
 void model_reopen(struct model *m);
-/* Goes on with copies of the devices as they are. */
+/* The process is killed: opens the devices as they are. */
 void model_kill(struct model *m);
 /* The power is cut: takes an image, opens it, takes over what is possible. */
 void model_recover(struct model *m);

@@ -46,13 +46,6 @@ void model_abandon_context(struct model *m) {
     }
 }
 
-/* The same, on devices that nobody will see again. */
-static void abandon(struct model *m) {
-    model_abandon_context(m);
-    selsnap_device_close(m->origin->device);
-    selsnap_device_close(m->store->device);
-}
-
 /* A block of an overlay is one of its versions; takes it over. */
 static void adopt_overlay(struct model *m, unsigned slot) {
     struct m_snapshot *s = &m->snapshots[slot];
@@ -101,17 +94,26 @@ static void adopt_overlays(struct model *m) {
     }
 }
 
-/* The devices as the cut may have left them. */
+/* How likely a unit is kept, in percent, by one cut. */
+struct chance {
+    struct prng *prng;
+    unsigned percent;
+};
+
+static bool keep_some(void *user, const struct testdev_unit *unit) {
+    const struct chance *chance = user;
+    (void)unit;
+    return prng_percent(chance->prng, chance->percent);
+}
+
+/* The devices become what the cut may have left. */
 static void take_image(struct model *m) {
-    static const unsigned chances[6] = {0, 100, 50, 50, 90, 10};
-    uint8_t *origin = testdev_image(m->origin, &m->prng, chances[prng_below(&m->prng, 6)]);
-    uint8_t *store = testdev_image(m->store, &m->prng, chances[prng_below(&m->prng, 6)]);
-    uint64_t store_bytes = m->store->size;
-    abandon(m);
-    m->origin = testdev_open(&m->wire, 'o', m->size, m->config->logical, origin);
-    m->store = testdev_open(&m->wire, 's', store_bytes, 0, store);
-    free(origin);
-    free(store);
+    static const unsigned percents[6] = {0, 100, 50, 50, 90, 10};
+    model_abandon_context(m);
+    struct chance of_origin = {&m->prng, percents[prng_below(&m->prng, 6)]};
+    struct chance of_store = {&m->prng, percents[prng_below(&m->prng, 6)]};
+    testdev_power_cycle(m->origin, keep_some, &of_origin);
+    testdev_power_cycle(m->store, keep_some, &of_store);
     m->wire.off = false;
     m->wire.cut_at = 0;
     m->images++;
@@ -256,19 +258,9 @@ void model_kill(struct model *m) {
     model_list_jobs(m);
     model_doing(m, "kill and open");
     settle_unrestored(m);
-    uint8_t *origin = malloc(m->size);
-    uint8_t *store = malloc(m->store->size);
-    if (origin == NULL || store == NULL) {
-        abort();
-    }
-    memcpy(origin, m->origin->bytes, m->size);
-    memcpy(store, m->store->bytes, m->store->size);
-    uint64_t store_bytes = m->store->size;
-    abandon(m);
-    m->origin = testdev_open(&m->wire, 'o', m->size, m->config->logical, origin);
-    m->store = testdev_open(&m->wire, 's', store_bytes, 0, store);
-    free(origin);
-    free(store);
+    m->wire.off = true; /* what the context still writes does not count */
+    model_abandon_context(m);
+    m->wire.off = false;
     (void)model_result(m, model_open_context(m), 0);
     adopt_live(m, false);
     adopt_overlays(m);

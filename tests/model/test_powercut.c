@@ -18,6 +18,8 @@ static const struct config configs[] = {
     {"runs", 300 * 4096, 8 << 20, 65536, 4096, 4096, 4, false, 0, false},
     {"blocks8k", 30 * 8192 + 4096, 4 << 20, 65536, 8192, 512, 5, false, 0, false},
     {"full", 48 * 4096, 1 << 20, 65536, 4096, 512, 6, true, 0, false},
+    {"atomic4k", 33 * 4096 + 512, 2 << 20, 65536, 4096, 512, 5, false, 4096, false},
+    {"through", 33 * 4096, 2 << 20, 65536, 4096, 512, 5, false, 0, true},
 };
 
 /* Cuts the power after a number of calls that is mostly small, so that it often strikes within an operation. */
@@ -73,6 +75,14 @@ static void test_powercut__full_store__promises_hold(void **state) {
     driver_run(&driver, "full", 350, 100, state);
 }
 
+static void test_powercut__atomic_units_of_4k__promises_hold(void **state) {
+    driver_run(&driver, "atomic4k", 250, 100, state);
+}
+
+static void test_powercut__devices_without_a_cache__promises_hold(void **state) {
+    driver_run(&driver, "through", 250, 100, state);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) {
         return driver_main(&driver, argc, argv);
@@ -85,6 +95,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_powercut__several_runs__promises_hold),
         cmocka_unit_test(test_powercut__blocks_of_8k__promises_hold),
         cmocka_unit_test(test_powercut__full_store__promises_hold),
+        cmocka_unit_test(test_powercut__atomic_units_of_4k__promises_hold),
+        cmocka_unit_test(test_powercut__devices_without_a_cache__promises_hold),
     };
     return cmocka_run_group_tests_name("powercut", tests, NULL, NULL);
 }

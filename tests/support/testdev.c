@@ -347,14 +347,19 @@ void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user) 
     uint64_t atomic = dev->kind.atomic > TESTDEV_UNIT ? dev->kind.atomic : TESTDEV_UNIT;
     struct testdev_unit unit = {0};
     uint64_t change = 0;
+    bool kept = false;
     for (size_t i = 0; i < dev->unflushed_count; i++) {
         const uint8_t *record = dev->unflushed + i * RECORD;
         const struct head head = record_head(record);
-        unit.change += change != 0 && head.change != change ? 1 : 0;
+        uint64_t index = head.unit * TESTDEV_UNIT / atomic - head.first / atomic;
+        if (head.change != change || index != unit.index) {
+            unit.change += change != 0 && head.change != change ? 1 : 0;
+            unit.index = index;
+            unit.count = head.last / atomic - head.first / atomic + 1;
+            kept = keep(user, &unit);
+        }
         change = head.change;
-        unit.index = head.unit * TESTDEV_UNIT / atomic - head.first / atomic;
-        unit.count = head.last / atomic - head.first / atomic + 1;
-        if (keep(user, &unit)) {
+        if (kept) {
             apply_record(dev, record, dev->durable);
         }
     }

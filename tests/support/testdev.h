@@ -124,7 +124,8 @@ uint64_t testdev_count(struct testdev *dev, uint32_t op);
 unsigned testdev_pending(struct testdev *dev);
 /* The unflushed change of this number has more than one atomic unit. */
 bool testdev_can_tear(struct testdev *dev, unsigned change);
-/* The power goes and comes back: of what was not flushed, the device has what keep says, and nothing in its cache. */
+/* The power goes and comes back: of what was not flushed, the device has what keep says, asked once for each atomic
+ * unit of each change, and its cache is empty. */
 void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user);
 /* What a power cut may leave: each unflushed write kept with this chance. A new buffer of dev->size bytes. */
 uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept);
