@@ -767,7 +767,7 @@ SELSNAP_API int selsnap_designation_next(selsnap *ss, uint64_t after_id,
 
 /** @brief A user's own note on a snapshot. */
 typedef struct selsnap_property {
-    const char *key;   /**< 1 to 255 bytes. */
+    const char *key;   /**< 1 to 255 bytes. Each key once. */
     const char *value; /**< 0 to 768 bytes. */
 } selsnap_property;
 

@@ -226,6 +226,15 @@ bool ssn_name_valid(const char *name) {
     return true;
 }
 
+bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name) {
+    if (len == 0 || len > SELSNAP_NAME_MAX || memchr(p, 0, len) != NULL) {
+        return false;
+    }
+    memcpy(ret_name, p, len);
+    ret_name[len] = '\0';
+    return ssn_name_valid(ret_name);
+}
+
 uint64_t ssn_name_hash(uint8_t kind, const char *name) {
     uint8_t bytes[1 + SELSNAP_NAME_MAX];
     size_t len = strlen(name);

@@ -138,6 +138,8 @@ static inline uint64_t ssn_range_blocks(const uint8_t *p, unsigned index) {
 
 /* 1 to 255 bytes of UTF-8 without control characters. */
 bool ssn_name_valid(const char *name);
+/* Such a name as an item holds it, without an ending zero; ret_name: SELSNAP_NAME_MAX + 1 bytes. false: it is none. */
+bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name);
 uint64_t ssn_name_hash(uint8_t kind, const char *name);
 
 #endif

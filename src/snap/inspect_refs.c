@@ -42,16 +42,6 @@ static int look_name(struct ssn_check *check, uint8_t kind, const char *name, ui
     return rc;
 }
 
-/* A snapshot's label as a string; false: it is no valid name. */
-static bool label_text(const uint8_t *value, uint16_t len, char *ret_name) {
-    if (len == 0 || len > SELSNAP_NAME_MAX || memchr(value, 0, len) != NULL) {
-        return false;
-    }
-    memcpy(ret_name, value, len);
-    ret_name[len] = '\0';
-    return ssn_name_valid(ret_name);
-}
-
 /* ---- designations ---- */
 
 /* Adds up what the designation's items hold. */
@@ -152,7 +142,7 @@ static int name_of(struct ssn_check *check, uint8_t kind, uint64_t id, char *ret
     if (rc != SELSNAP_OK || !there) {
         return rc;
     }
-    if (kind == SSN_NAME_SNAPSHOT && !label_text(item.value, item.len, ret_name)) {
+    if (kind == SSN_NAME_SNAPSHOT && !ssn_name_decode(item.value, item.len, ret_name)) {
         ret_name[0] = '\0';
     }
     if (kind == SSN_NAME_DESIGNATION && ssn_designation_record_decode(item.value, item.len, &record)) {
@@ -215,7 +205,7 @@ int ssn_check_snapshot(struct ssn_check *check) {
 int ssn_check_label(struct ssn_check *check) {
     uint64_t id = check->key->major;
     char name[SELSNAP_NAME_MAX + 1];
-    if (check->key->minor != 0 || !label_text(check->value, check->len, name)) {
+    if (check->key->minor != 0 || !ssn_name_decode(check->value, check->len, name)) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": its name is malformed", id);
         return SELSNAP_OK;
     }
@@ -239,7 +229,7 @@ int ssn_check_property(struct ssn_check *check) {
     unsigned value_len = check->len - 1u - key_len;
     char key[SELSNAP_PROPERTY_KEY_MAX + 1];
     if (key_len == 0 || key_len >= check->len || value_len > SELSNAP_PROPERTY_VALUE_MAX ||
-        !label_text(check->value + 1, (uint16_t)key_len, key) ||
+        !ssn_name_decode(check->value + 1, (uint16_t)key_len, key) ||
         memchr(check->value + 1 + key_len, 0, value_len) != NULL) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": its property %" PRIu64 " is malformed", id, check->key->minor);
         return SELSNAP_OK;

@@ -27,9 +27,7 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
     struct ssn_item item;
     struct ssn_key key = ssn_key_make(SSN_ITEM_LABEL, snap->id, 0);
     int rc = ssn_store_get(ss->store, &key, &item);
-    if (rc == SELSNAP_OK && item.len <= SELSNAP_NAME_MAX) {
-        memcpy(info->name, item.value, item.len);
-    } else if (rc == SELSNAP_OK || rc == SELSNAP_ENOENT) {
+    if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_name_decode(item.value, item.len, info->name))) {
         rc = ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", snap->id);
     }
     return rc == SELSNAP_OK ? ssn_designation_name(ss, snap->group->id, info->designation) : rc;
@@ -76,12 +74,12 @@ static int next_property(struct selsnap *ss, uint64_t id, const char *after_key,
     while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
            item.key.major == id) {
         size_t key_len = item.len == 0 ? 0 : item.value[0];
+        char name[SELSNAP_PROPERTY_KEY_MAX + 1] = {0};
         if (key_len == 0 || (size_t)1 + key_len > item.len ||
-            item.len - 1 - key_len > (size_t)SELSNAP_PROPERTY_VALUE_MAX) {
+            item.len - 1 - key_len > (size_t)SELSNAP_PROPERTY_VALUE_MAX ||
+            !ssn_name_decode(item.value + 1, (uint16_t)key_len, name)) {
             return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "a property of snapshot %" PRIu64 " is damaged", id);
         }
-        char name[SELSNAP_PROPERTY_KEY_MAX + 1] = {0};
-        memcpy(name, item.value + 1, key_len);
         if (strcmp(name, after_key) > 0 && (!found || strcmp(name, ret_key) < 0)) {
             found = true;
             memcpy(ret_key, name, sizeof name);

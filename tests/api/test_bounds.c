@@ -89,6 +89,11 @@ static void test_limits__properties__16_of_255_and_768_bytes_and_no_more(void **
     fill_text(value, 1);
     fill_text(keys[0], 256);
     assert_int_equal(create_named(&rig, "key", properties, 1, &id), SELSNAP_ELIMIT);
+    static const char *const no_text[] = {"", "a\nb", "\x7f", "\xff", "\xc3"};
+    for (size_t i = 0; i < sizeof no_text / sizeof *no_text; i++) {
+        properties[0].key = no_text[i];
+        assert_int_equal(create_named(&rig, "key", properties, 1, &id), SELSNAP_EINVAL);
+    }
     assert_int_equal(rig_stats(&rig).snapshots, 1);
     rig_close(&rig);
 }
