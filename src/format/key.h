@@ -84,4 +84,15 @@ static inline bool ssn_key_after(struct ssn_key *key) {
     return ++key->type != 0;
 }
 
+/* The key before in order; false when there is none. */
+static inline bool ssn_key_before(struct ssn_key *key) {
+    if (key->minor-- != 0) {
+        return true;
+    }
+    if (key->major-- != 0) {
+        return true;
+    }
+    return key->type-- != 0;
+}
+
 #endif

@@ -25,6 +25,9 @@ static size_t item_size(const uint8_t *p, size_t room, bool leaf) {
         return 0;
     }
     size_t len = ssn_get16(p + SSN_KEY_SIZE);
+    if (len == SSN_HOLE_LEN) {
+        return room >= SSN_HOLE_ITEM ? SSN_HOLE_ITEM : 0;
+    }
     if (len > SSN_VALUE_MAX || len > room - SSN_LEAF_ITEM_MIN) {
         return 0;
     }
@@ -55,6 +58,12 @@ static const char *check_items(const uint8_t *page, const struct ssn_page_expect
             return "keys do not rise";
         }
         before = key;
+        if (expect->level == 0 && ssn_get16(page + at + SSN_KEY_SIZE) == SSN_HOLE_LEN) {
+            ssn_key_decode(page + at + SSN_LEAF_ITEM_MIN, &before);
+            if (ssn_key_compare(&before, &key) < 0) {
+                return "a hole ends before it begins";
+            }
+        }
         if (expect->level > 0) {
             uint64_t place = ssn_get64(page + at + SSN_KEY_SIZE);
             if (place < expect->first_place || place >= expect->store_pages) {
@@ -103,10 +112,21 @@ void ssn_page_key(const uint8_t *page, unsigned index, struct ssn_key *ret_key) 
     ssn_key_decode(page + offset_of(page, index), ret_key);
 }
 
+bool ssn_page_hole(const uint8_t *page, unsigned index, struct ssn_key *ret_last) {
+    assert(ssn_page_level(page) == 0 && index < ssn_page_count(page));
+    const uint8_t *item = page + offset_of(page, index);
+    bool hole = ssn_get16(item + SSN_KEY_SIZE) == SSN_HOLE_LEN;
+    if (hole) {
+        ssn_key_decode(item + SSN_LEAF_ITEM_MIN, ret_last);
+    }
+    return hole;
+}
+
 const uint8_t *ssn_page_value(const uint8_t *page, unsigned index, uint16_t *ret_len) {
     assert(ssn_page_level(page) == 0 && index < ssn_page_count(page));
     const uint8_t *item = page + offset_of(page, index);
     *ret_len = ssn_get16(item + SSN_KEY_SIZE);
+    assert(*ret_len <= SSN_VALUE_MAX);
     return item + SSN_LEAF_ITEM_MIN;
 }
 
@@ -166,6 +186,14 @@ size_t ssn_page_encode_inner_item(uint8_t *p, const struct ssn_key *key, uint64_
     ssn_put64(p + SSN_KEY_SIZE, place);
     ssn_put64(p + SSN_KEY_SIZE + 8, checksum);
     return SSN_INNER_ITEM;
+}
+
+size_t ssn_page_encode_hole(uint8_t *p, const struct ssn_key *first, const struct ssn_key *last) {
+    assert(ssn_key_compare(first, last) <= 0);
+    ssn_key_encode(p, first);
+    ssn_put16(p + SSN_KEY_SIZE, SSN_HOLE_LEN);
+    ssn_key_encode(p + SSN_LEAF_ITEM_MIN, last);
+    return SSN_HOLE_ITEM;
 }
 
 uint64_t ssn_page_build(uint8_t *page, const struct ssn_page_head *head, const uint8_t *items, size_t len,

@@ -17,6 +17,8 @@ enum {
     SSN_LEAF_ITEM_MIN = SSN_KEY_SIZE + 2,
     SSN_LEAF_ITEM_MAX = SSN_LEAF_ITEM_MIN + SSN_VALUE_MAX,
     SSN_INNER_ITEM = SSN_KEY_SIZE + 16,
+    SSN_HOLE_LEN = 0xffff,                            /* in the place of a value's length: the item is a hole */
+    SSN_HOLE_ITEM = SSN_LEAF_ITEM_MIN + SSN_KEY_SIZE,
 };
 
 /* What the pointer to a page, and the store, say of it. */
@@ -55,7 +57,9 @@ static inline uint64_t ssn_page_sequence(const uint8_t *page) {
 /* The encoded item; ret_size: its bytes, without the offset. */
 const uint8_t *ssn_page_item(const uint8_t *page, unsigned index, size_t *ret_size);
 void ssn_page_key(const uint8_t *page, unsigned index, struct ssn_key *ret_key);
-/* Of a leaf. The value lies in the page. */
+/* Of a leaf: whether the item is a hole, and then the last key of it [F-16]. */
+bool ssn_page_hole(const uint8_t *page, unsigned index, struct ssn_key *ret_last);
+/* Of a leaf, and not of a hole. The value lies in the page. */
 const uint8_t *ssn_page_value(const uint8_t *page, unsigned index, uint16_t *ret_len);
 /* Of an inner page. */
 void ssn_page_child(const uint8_t *page, unsigned index, uint64_t *ret_place, uint64_t *ret_checksum);
@@ -70,6 +74,8 @@ int ssn_page_find_last(const uint8_t *page, const struct ssn_key *key);
 /* Both give the bytes written: at most SSN_LEAF_ITEM_MAX, exactly SSN_INNER_ITEM. len <= SSN_VALUE_MAX. */
 size_t ssn_page_encode_leaf_item(uint8_t *p, const struct ssn_key *key, const uint8_t *value, uint16_t len);
 size_t ssn_page_encode_inner_item(uint8_t *p, const struct ssn_key *key, uint64_t place, uint64_t checksum);
+/* SSN_HOLE_ITEM bytes. first <= last. */
+size_t ssn_page_encode_hole(uint8_t *p, const struct ssn_key *first, const struct ssn_key *last);
 
 struct ssn_page_head {
     uint64_t place;

@@ -28,9 +28,11 @@ enum {
     SSN_SUPER_FLAGS = 15,
 };
 
+enum { SSN_INCOMPAT_HOLES = 1 }; /* the tree has holes [F-16] */
+
 struct ssn_superblock {
     uint16_t minor;
-    uint32_t compat, ro_compat, incompat;
+    uint32_t compat, ro_compat, incompat; /* incompat: SSN_INCOMPAT_* */
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint64_t sequence;
     uint32_t block_bytes;

@@ -9,6 +9,10 @@
  * - Pending items rise strictly on each level, and lie behind all that was emitted there.
  * - When a clean child is taken over into level n, nothing pends on the levels below n.
  *
+ * Damage: a page that must be opened and cannot be used is set aside. A hole takes its place, which says that nothing
+ * is known of its keys [F-16]; changes in its range split the hole, so that what they say stays known. The page itself,
+ * and what only it named, stays out of use. Only the root cannot be set aside: nothing would be left.
+ *
  * Fill: more than two pages' worth pending emits a full page. What pends when a clean child follows becomes one page,
  * or two halves; or, where new items in a row, or at the end, show that keys arrive in rising order, a full page up to
  * the run's end and the rest. Less than a third of a page does not become a page: the clean child is opened, and its
@@ -18,6 +22,7 @@
 #include "tree.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum {
@@ -308,6 +313,68 @@ static int apply_change(struct build *build, bool is_new) {
     return next_change(build);
 }
 
+/* A hole, without the keys that changes tell of. */
+static int put_hole(struct build *build, const struct ssn_key *low, const struct ssn_key *last) {
+    uint8_t item[SSN_HOLE_ITEM];
+    struct ssn_key at = *low;
+    int rc = SELSNAP_OK;
+    while (rc == SELSNAP_OK && build->has_change && ssn_key_compare(&build->change.key, low) < 0) {
+        rc = apply_change(build, true);
+    }
+    for (bool more = true; rc == SELSNAP_OK && more;) {
+        struct ssn_key end = *last;
+        bool split = build->has_change && ssn_key_compare(&build->change.key, last) <= 0;
+        if (split) {
+            end = build->change.key;
+        }
+        bool any = !split || (ssn_key_compare(&at, &end) < 0 && ssn_key_before(&end));
+        if (any) {
+            rc = append(build, 0, item, ssn_page_encode_hole(item, &at, &end), false);
+        }
+        more = split;
+        if (rc == SELSNAP_OK && split) {
+            at = build->change.key;
+            more = ssn_key_after(&at) && ssn_key_compare(&at, last) <= 0;
+            rc = apply_change(build, true);
+        }
+    }
+    return rc;
+}
+
+/* A hole becomes of the page. */
+static int set_aside(struct build *build, const struct ssn_span *span) {
+    struct ssn_lost lost = ssn_span_lost(span);
+    build->result.page_delta--;
+    build->result.leaf_delta -= span->root.level == 0;
+    build->result.holes++;
+    ssn_log(ssn_pages_report(build->pages), SELSNAP_LOG_WARNING,
+            "tree page at place %" PRIu64 ", level %" PRIu32 ": damaged, and set aside with what it names",
+            span->root.place, span->root.level);
+    return put_hole(build, &lost.low, &lost.last);
+}
+
+/* Whether the caller has found out that a page on this way, or this one itself, cannot be used. */
+static bool is_lost(const struct build *build, const struct ssn_span *span, bool itself) {
+    for (size_t i = 0; i < build->source->lost_count; i++) {
+        const struct ssn_lost *lost = &build->source->lost[i];
+        bool within = ssn_key_compare(&span->low, &lost->low) <= 0 &&
+                      (!span->bounded || ssn_key_compare(&lost->low, &span->high) < 0);
+        if (itself ? lost->page.place == span->root.place : within) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_or_set_aside(struct build *build, const struct ssn_span *span) {
+    if (is_lost(build, span, true)) {
+        return set_aside(build, span);
+    }
+    int rc = open_page(build, span);
+    rc = rc == SELSNAP_EDAMAGED ? open_page(build, span) : rc;
+    return rc == SELSNAP_EDAMAGED ? set_aside(build, span) : rc;
+}
+
 /* The open leaf's items, and the changes within its range. */
 static int merge_leaf(struct build *build) {
     struct level *leaf = build->levels[0];
@@ -326,7 +393,12 @@ static int merge_leaf(struct build *build) {
             ssn_page_key(leaf->page, leaf->next, &key);
             order = ssn_key_compare(&key, &build->change.key);
         }
-        if (order < 0) {
+        struct ssn_key low;
+        struct ssn_key last;
+        if (order <= 0 && ssn_page_hole(leaf->page, leaf->next, &last)) {
+            ssn_page_key(leaf->page, leaf->next++, &low);
+            rc = put_hole(build, &low, &last);
+        } else if (order < 0) {
             size_t size;
             const uint8_t *item = ssn_page_item(leaf->page, leaf->next++, &size);
             rc = append(build, 0, item, size, false);
@@ -345,14 +417,14 @@ static int next_child(struct build *build) {
     size_t size;
     const uint8_t *pointer = ssn_page_item(level->page, level->next, &size);
     level->next++;
-    bool open = change_within(build, &child);
+    bool open = change_within(build, &child) || is_lost(build, &child, false);
     if (!open) {
         int rc = settle(build, child.root.level, &open);
         if (rc != SELSNAP_OK) {
             return rc;
         }
     }
-    return open ? open_page(build, &child) : append(build, build->at, pointer, size, false);
+    return open ? open_or_set_aside(build, &child) : append(build, build->at, pointer, size, false);
 }
 
 static int stream(struct build *build, const struct ssn_root *old_root) {
@@ -409,6 +481,9 @@ static int lower_root(struct build *build, struct ssn_root *root) {
         struct ssn_span span = ssn_span_of_root(root);
         struct ssn_pin pin;
         int rc = ssn_pages_pin(build->pages, &span, &pin);
+        if (rc == SELSNAP_EDAMAGED) {
+            return SELSNAP_OK; /* as it was found: it stays where it is */
+        }
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -429,7 +504,7 @@ static int lower_root(struct build *build, struct ssn_root *root) {
 
 static int run(struct build *build, const struct ssn_root *old_root) {
     int rc = next_change(build);
-    if (rc != SELSNAP_OK || !build->has_change) {
+    if (rc != SELSNAP_OK || (!build->has_change && build->source->lost_count == 0)) {
         build->result.root = *old_root;
         return rc;
     }

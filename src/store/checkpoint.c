@@ -279,7 +279,8 @@ static uint64_t sum(uint64_t count, int64_t delta, uint64_t most) {
 static int build(struct ssn_fold *fold) {
     struct ssn_store *store = fold->store;
     struct ssn_superblock *super = &fold->super;
-    struct ssn_build_source source = {next_change, take_page, give_page, fold};
+    struct ssn_build_source source = {next_change, take_page,        give_page,
+                                      fold,        fold->space.lost, fold->space.lost_count};
     int rc = ssn_tree_build(store->pages, &store->root, store->super.sequence + 1, &source, &fold->built);
     rc = rc != SELSNAP_OK ? rc : return_unused(fold);
     rc = rc != SELSNAP_OK ? rc : write_ledger(fold);
@@ -288,6 +289,7 @@ static int build(struct ssn_fold *fold) {
     }
     atomic_fetch_add(&store->pages_written, fold->built.pages_written);
     uint64_t area_pages = store->store_pages - store->area;
+    super->incompat |= fold->built.holes > 0 ? (uint32_t)SSN_INCOMPAT_HOLES : 0;
     super->root_place = fold->built.root.place;
     super->root_checksum = fold->built.root.checksum;
     super->root_level = fold->built.root.level;
@@ -313,7 +315,7 @@ void ssn_fold_free(struct ssn_fold *fold) {
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
             ssn_runs_fini(all[i]);
         }
-        ssn_free(fold->store->mem, fold->space.changes);
+        ssn_space_fold_fini(&fold->store->space, &fold->space);
         ssn_free(fold->store->mem, fold);
     }
 }

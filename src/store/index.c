@@ -230,6 +230,7 @@ struct seek {
     bool changed;          /* whether the generations have a candidate */
     struct ssn_key change; /* it */
     bool tombstone;
+    struct ssn_lost lost; /* what damage keeps from view, when the walk fails with SELSNAP_EDAMAGED */
 };
 
 static bool step(struct seek *seek, const struct ssn_key *from) {
@@ -270,11 +271,17 @@ static int look_in_tree(struct seek *seek) {
     if (seek->tree_ended || (seek->in_tree && !nearer(&seek->item.key, &seek->key, seek->forward))) {
         return SELSNAP_OK;
     }
-    int rc = seek->forward ? ssn_tree_seek(seek->store->pages, &seek->root, &seek->key, &seek->item)
-                           : ssn_tree_seek_last(seek->store->pages, &seek->root, &seek->key, &seek->item);
+    int rc = ssn_tree_look(seek->store->pages, &seek->root, &seek->key, !seek->forward, &seek->item, &seek->lost);
     seek->in_tree = rc == SELSNAP_OK;
     seek->tree_ended = rc == SELSNAP_ENOENT;
     return seek->tree_ended ? SELSNAP_OK : rc;
+}
+
+/* Whether the generations' candidate is nearer than what damage keeps from view. */
+static bool before_damage(const struct seek *seek) {
+    const struct ssn_key *edge = seek->forward ? &seek->lost.low : &seek->lost.last;
+    return seek->changed &&
+           (nearer(&seek->change, edge, seek->forward) || ssn_key_compare(&seek->change, &seek->key) == 0);
 }
 
 /* SELSNAP_EBUSY: the index changed under the walk. */
@@ -284,7 +291,8 @@ static int walk_on(struct seek *seek, struct ssn_item *change, struct ssn_item *
             pthread_rwlock_unlock(&seek->store->index_lock);
         }
         int rc = look_in_tree(seek);
-        if (rc != SELSNAP_OK) {
+        bool shut = rc == SELSNAP_EDAMAGED && before_damage(seek);
+        if (rc != SELSNAP_OK && !shut) {
             return rc;
         }
         if (!seek->changed || (seek->in_tree && nearer(&seek->item.key, &seek->change, seek->forward))) {
@@ -312,7 +320,8 @@ static int walk_on(struct seek *seek, struct ssn_item *change, struct ssn_item *
     }
 }
 
-static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool forward, struct ssn_item *ret_item) {
+static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool forward, struct ssn_item *ret_item,
+                      struct ssn_key *ret_last) {
     struct seek seek;
     struct ssn_item change;
     int rc = SELSNAP_EBUSY;
@@ -335,15 +344,30 @@ static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool f
         }
     }
     ssn_readers_leave(&store->readers, ticket);
+    if (rc == SELSNAP_EDAMAGED) {
+        (void)ssn_tree_tell_lost(store->pages, &seek.lost);
+    }
+    if (rc == SELSNAP_EDAMAGED && ret_last != NULL) {
+        *ret_last = seek.lost.last;
+        if (seek.changed && ssn_key_compare(&seek.change, ret_last) <= 0 && ssn_key_compare(&seek.change, key) > 0) {
+            *ret_last = seek.change;
+            (void)ssn_key_before(ret_last);
+        }
+    }
     return rc;
 }
 
 int ssn_store_seek(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item) {
-    return seek_index(store, key, true, ret_item);
+    return seek_index(store, key, true, ret_item, NULL);
 }
 
 int ssn_store_seek_last(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item) {
-    return seek_index(store, key, false, ret_item);
+    return seek_index(store, key, false, ret_item, NULL);
+}
+
+int ssn_store_seek_over(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
+                        struct ssn_key *ret_last) {
+    return seek_index(store, key, true, ret_item, ret_last);
 }
 
 uint64_t ssn_store_version(struct ssn_store *store) {

@@ -94,11 +94,23 @@ static const char *check_span(const struct ssn_span *span, const uint8_t *page) 
     if (ssn_key_compare(&key, &span->low) < 0) {
         return "a key lies below the page's range";
     }
-    ssn_page_key(page, ssn_page_count(page) - 1, &key);
+    unsigned last = ssn_page_count(page) - 1;
+    if (ssn_page_level(page) > 0 || !ssn_page_hole(page, last, &key)) {
+        ssn_page_key(page, last, &key);
+    }
     if (span->bounded && ssn_key_compare(&key, &span->high) >= 0) {
         return "a key lies above the page's range";
     }
     return NULL;
+}
+
+struct ssn_lost ssn_span_lost(const struct ssn_span *span) {
+    struct ssn_lost lost = {span->low, {UINT64_MAX, UINT64_MAX, UINT8_MAX}, span->root};
+    if (span->bounded) {
+        lost.last = span->high;
+        (void)ssn_key_before(&lost.last); /* there is one: the key of the page before it, or span->low */
+    }
+    return lost;
 }
 
 static int tell_damage(struct ssn_pages *pages, const struct ssn_root *root, const char *reason) {
@@ -405,6 +417,10 @@ uint64_t ssn_pages_reads(const struct ssn_pages *pages) {
 
 const uint8_t *ssn_pages_store_id(const struct ssn_pages *pages) {
     return pages->store_id;
+}
+
+struct ssn_report *ssn_pages_report(const struct ssn_pages *pages) {
+    return pages->report;
 }
 
 struct ssn_mem *ssn_pages_mem(const struct ssn_pages *pages) {

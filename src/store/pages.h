@@ -29,6 +29,9 @@ struct ssn_span ssn_span_of_root(const struct ssn_root *root);
 /* Child `index` of an inner page of this span. */
 struct ssn_span ssn_span_child(const struct ssn_span *span, const uint8_t *page, unsigned index);
 
+/* The keys that are lost with the span's page. */
+struct ssn_lost ssn_span_lost(const struct ssn_span *span);
+
 /*
  * Pins a verified page in the cache; SELSNAP_EDAMAGED, SELSNAP_ESTORE. Waits if every slot is pinned: whoever pins must
  * not wait for another pin.
@@ -42,5 +45,6 @@ int ssn_pages_write(struct ssn_pages *pages, uint64_t place, const uint8_t *byte
 
 const uint8_t *ssn_pages_store_id(const struct ssn_pages *pages);
 struct ssn_mem *ssn_pages_mem(const struct ssn_pages *pages);
+struct ssn_report *ssn_pages_report(const struct ssn_pages *pages);
 
 #endif

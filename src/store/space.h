@@ -126,15 +126,24 @@ struct ssn_space_fold {
     size_t count;
     size_t capacity;
     int64_t delta; /* free pages more or fewer */
+    /* Pages of space items that could not be used. What they called free is free no more: they must not come back. */
+    struct ssn_lost *lost;
+    size_t lost_count;
+    size_t lost_capacity;
 };
 
 /*
  * The changes of space items that make the pages of `freed` free and those of `used` not, keeping items maximal. The
- * two sets are disjoint. SELSNAP_EDAMAGED: the items make no sense.
+ * two sets are disjoint. Items that damage keeps from view count as not there. SELSNAP_EDAMAGED: the items make no
+ * sense, or none can be read.
  */
 int ssn_space_fold(const struct ssn_space *space, const struct ssn_root *root, const struct ssn_runs *freed,
                    const struct ssn_runs *used, struct ssn_space_fold *ret_fold);
-/* The item that holds `place` or is the first after it; last: the last that begins at or before it. SELSNAP_ENOENT. */
+void ssn_space_fold_fini(const struct ssn_space *space, struct ssn_space_fold *fold);
+/*
+ * The first item that begins at or after `place`; last: the last that begins at or before it. SELSNAP_ENOENT. Damage is
+ * passed by.
+ */
 int ssn_space_item(const struct ssn_space *space, const struct ssn_root *root, uint64_t place, bool last,
                    struct ssn_run *ret_run);
 

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct fold {
     const struct ssn_space *space;
@@ -17,11 +18,47 @@ struct fold {
     uint64_t done;       /* items that begin below this are dealt with */
 };
 
-int ssn_space_item(const struct ssn_space *space, const struct ssn_root *root, uint64_t place, bool last,
-                   struct ssn_run *ret_run) {
+/* Notes a page that cannot be used. */
+static int note_lost(const struct ssn_space *space, struct ssn_space_fold *out, const struct ssn_lost *lost) {
+    for (size_t i = 0; i < out->lost_count; i++) {
+        if (out->lost[i].page.place == lost->page.place) {
+            return SELSNAP_OK;
+        }
+    }
+    void *all = out->lost;
+    if (!ssn_grow(space->mem, &all, &out->lost_capacity, out->lost_count, sizeof *out->lost)) {
+        return SELSNAP_ENOMEM;
+    }
+    out->lost = all;
+    out->lost[out->lost_count++] = *lost;
+    return SELSNAP_OK;
+}
+
+/* The nearest item beside what damage keeps from view; `out`, unless NULL, is told of pages that cannot be used. */
+static int seek_item(const struct ssn_space *space, const struct ssn_root *root, uint64_t place, bool last,
+                     struct ssn_space_fold *out, struct ssn_item *ret_item) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_SPACE, place, last ? UINT64_MAX : 0);
+    for (;;) {
+        struct ssn_lost lost;
+        int rc = ssn_tree_look(space->tree, root, &key, last, ret_item, &lost);
+        if (rc != SELSNAP_EDAMAGED || lost.page.place == root->place) {
+            return rc;
+        }
+        rc = out != NULL && lost.page.place != 0 ? note_lost(space, out, &lost) : SELSNAP_OK;
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        key = last ? lost.low : lost.last;
+        if (!(last ? ssn_key_before(&key) : ssn_key_after(&key)) || key.type != SSN_ITEM_SPACE) {
+            return SELSNAP_ENOENT;
+        }
+    }
+}
+
+static int item_of(const struct ssn_space *space, const struct ssn_root *root, uint64_t place, bool last,
+                   struct ssn_space_fold *out, struct ssn_run *ret_run) {
     struct ssn_item item;
-    int rc = last ? ssn_tree_seek_last(space->tree, root, &key, &item) : ssn_tree_seek(space->tree, root, &key, &item);
+    int rc = seek_item(space, root, place, last, out, &item);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -37,6 +74,11 @@ int ssn_space_item(const struct ssn_space *space, const struct ssn_root *root, u
     ret_run->place = item.key.major;
     ret_run->pages = pages;
     return SELSNAP_OK;
+}
+
+int ssn_space_item(const struct ssn_space *space, const struct ssn_root *root, uint64_t place, bool last,
+                   struct ssn_run *ret_run) {
+    return item_of(space, root, place, last, NULL, ret_run);
 }
 
 static int note(struct fold *fold, uint64_t place, uint64_t pages) {
@@ -87,7 +129,7 @@ static int open_at(struct fold *fold, uint64_t place) {
         }
     }
     struct ssn_run item;
-    int rc = ssn_space_item(fold->space, fold->root, place, true, &item);
+    int rc = item_of(fold->space, fold->root, place, true, fold->out, &item);
     if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && (item.place < fold->done || item.place + item.pages < place))) {
         return SELSNAP_OK;
     }
@@ -104,7 +146,7 @@ static int open_at(struct fold *fold, uint64_t place) {
 static int swallow_until(struct fold *fold, uint64_t limit, bool growing, uint64_t *ret_end) {
     for (;;) {
         struct ssn_run item;
-        int rc = ssn_space_item(fold->space, fold->root, fold->done, false, &item);
+        int rc = item_of(fold->space, fold->root, fold->done, false, fold->out, &item);
         if (rc != SELSNAP_OK) {
             return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
         }
@@ -188,10 +230,30 @@ static void order(struct ssn_space_fold *out) {
     out->count = kept;
 }
 
+/* What damage took away from the sum of the items: it is counted again. */
+static int recount(struct fold *fold) {
+    uint64_t pages = 0;
+    uint64_t place = 0;
+    struct ssn_run item;
+    int rc;
+    while ((rc = item_of(fold->space, fold->root, place, false, fold->out, &item)) == SELSNAP_OK) {
+        pages += item.pages;
+        place = item.place + item.pages;
+    }
+    fold->out->delta += (int64_t)pages - (int64_t)fold->space->free_pages;
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
+void ssn_space_fold_fini(const struct ssn_space *space, struct ssn_space_fold *fold) {
+    ssn_free(space->mem, fold->changes);
+    ssn_free(space->mem, fold->lost);
+    memset(fold, 0, sizeof *fold);
+}
+
 int ssn_space_fold(const struct ssn_space *space, const struct ssn_root *root, const struct ssn_runs *freed,
                    const struct ssn_runs *used, struct ssn_space_fold *ret_fold) {
     struct fold fold = {space, root, ret_fold, {0, 0}, {0, 0}, 0};
-    *ret_fold = (struct ssn_space_fold){NULL, 0, 0, 0};
+    memset(ret_fold, 0, sizeof *ret_fold);
     size_t f = 0;
     size_t u = 0;
     int rc = SELSNAP_OK;
@@ -203,9 +265,9 @@ int ssn_space_fold(const struct ssn_space *space, const struct ssn_root *root, c
         }
     }
     rc = rc != SELSNAP_OK ? rc : settle(&fold);
+    rc = rc == SELSNAP_OK && ret_fold->lost_count > 0 ? recount(&fold) : rc;
     if (rc != SELSNAP_OK) {
-        ssn_free(space->mem, ret_fold->changes);
-        *ret_fold = (struct ssn_space_fold){NULL, 0, 0, 0};
+        ssn_space_fold_fini(space, ret_fold);
         return rc;
     }
     order(ret_fold);

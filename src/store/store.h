@@ -88,6 +88,12 @@ uint64_t ssn_store_take_id(struct ssn_store *store);
 int ssn_store_get(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
 int ssn_store_seek(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
 int ssn_store_seek_last(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item);
+/*
+ * ssn_store_seek(), for walks that go on beside damage: on SELSNAP_EDAMAGED nothing is known of the keys from `key` to
+ * *ret_last, which is at least `key`.
+ */
+int ssn_store_seek_over(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
+                        struct ssn_key *ret_last);
 /* Rises with each batch that is published: unchanged means that the index is unchanged. */
 uint64_t ssn_store_version(struct ssn_store *store);
 /* Read-only stores: make a key read as absent, in memory. */

@@ -230,18 +230,30 @@ static void check_space_item(struct checker *checker, const struct ssn_key *key,
     checker->out_of_memory |= !ssn_runs_append(&checker->space, key->major, pages);
 }
 
+static void tell_hole(struct checker *checker, const struct ssn_key *key, const struct ssn_key *last) {
+    ssn_store_check_problem(checker->check,
+                            "the items from type %u, key %" PRIu64 ", %" PRIu64 " to type %u, key %" PRIu64 ", %" PRIu64
+                            " are lost: a damaged page was set aside",
+                            (unsigned)key->type, key->major, key->minor, (unsigned)last->type, last->major,
+                            last->minor);
+}
+
 static int check_leaf_item(struct checker *checker, const uint8_t *page, unsigned index) {
     struct ssn_key key;
     uint16_t len;
     bool hidden = false;
     ssn_page_key(page, index, &key);
-    const uint8_t *value = ssn_page_value(page, index, &len);
     if (checker->any && ssn_key_compare(&checker->last, &key) >= 0) {
         ssn_store_check_problem(checker->check, "the keys of the tree do not rise at page %" PRIu64,
                                 ssn_page_place(page));
     }
     checker->last = key;
     checker->any = true;
+    if (ssn_page_hole(page, index, &checker->last)) {
+        tell_hole(checker, &key, &checker->last);
+        return SELSNAP_OK;
+    }
+    const uint8_t *value = ssn_page_value(page, index, &len);
     if (key.type == SSN_ITEM_SPACE) {
         checker->check->items++;
         check_space_item(checker, &key, value, len);
@@ -347,7 +359,8 @@ int ssn_store_check(struct ssn_store *store, struct ssn_store_check *check) {
     struct checker checker;
     int rc = store->journal.ready ? ssn_store_drain(store) : SELSNAP_OK;
     rc = rc == SELSNAP_OK && store->journal.ready ? ssn_store_checkpoint(store) : rc;
-    if (rc != SELSNAP_OK) {
+    bool unfolded = rc == SELSNAP_EDAMAGED; /* the root itself is damaged */
+    if (rc != SELSNAP_OK && !unfolded) {
         return rc;
     }
     memset(&checker, 0, sizeof checker);
@@ -362,12 +375,15 @@ int ssn_store_check(struct ssn_store *store, struct ssn_store_check *check) {
     check->pages = 0;
     check->items = 0;
     check->problems = 0;
+    if (unfolded) {
+        ssn_store_check_problem(check, "no checkpoint can be made: what it must read is damaged");
+    }
     ssn_upkeep_begin(store);
     rc = check_supers(&checker);
     rc = rc != SELSNAP_OK ? rc : check_journal(&checker);
     rc = rc != SELSNAP_OK ? rc : check_ledger(&checker);
     rc = rc != SELSNAP_OK ? rc : check_tree(&checker);
-    rc = rc != SELSNAP_OK ? rc : check_area(&checker);
+    rc = rc != SELSNAP_OK || unfolded ? rc : check_area(&checker);
     ssn_upkeep_end(store, false, rc);
     rc = rc == SELSNAP_OK && checker.stopped ? SELSNAP_ECANCELED : rc;
     check->inner = NULL;

@@ -148,15 +148,6 @@ bool ssn_generation_find(const struct ssn_generation *generation, const struct s
 /* The first at or after the key; forward false: the last at or before it. Tombstones count. */
 bool ssn_generation_seek(const struct ssn_generation *generation, const struct ssn_key *key, bool forward,
                          struct ssn_found *ret);
-static inline bool ssn_key_before(struct ssn_key *key) {
-    if (key->minor-- != 0) {
-        return true;
-    }
-    if (key->major-- != 0) {
-        return true;
-    }
-    return key->type-- != 0;
-}
 
 /* ---- commit.c ---- */
 

@@ -7,7 +7,38 @@
 #include "tree.h"
 #include "pages.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+static bool hole_at(const uint8_t *page, int index, struct ssn_lost *ret_lost) {
+    struct ssn_lost lost = {.page = {0, 0, 0}};
+    if (index < 0 || index >= (int)ssn_page_count(page) || !ssn_page_hole(page, (unsigned)index, &lost.last)) {
+        return false;
+    }
+    ssn_page_key(page, (unsigned)index, &lost.low);
+    *ret_lost = lost;
+    return true;
+}
+
+/* A hole of a leaf that is in the way of a lookup: it holds the key, or is the item found. */
+static bool meets_hole(const uint8_t *page, int index, const struct ssn_key *key, bool backward,
+                       struct ssn_lost *ret_lost) {
+    if (!backward && hole_at(page, index - 1, ret_lost) && ssn_key_compare(&ret_lost->last, key) >= 0) {
+        return true;
+    }
+    return hole_at(page, index, ret_lost);
+}
+
+int ssn_tree_tell_lost(struct ssn_pages *pages, const struct ssn_lost *lost) {
+    if (lost->page.place != 0) {
+        return SELSNAP_EDAMAGED; /* told when it was read */
+    }
+    return ssn_fail(ssn_pages_report(pages), SELSNAP_EDAMAGED,
+                    "the index from type %u, key %" PRIu64 ", %" PRIu64 " to type %u, key %" PRIu64 ", %" PRIu64
+                    " was damaged and is set aside",
+                    (unsigned)lost->low.type, lost->low.major, lost->low.minor, (unsigned)lost->last.type,
+                    lost->last.major, lost->last.minor);
+}
 
 static void copy_out(const uint8_t *page, unsigned index, struct ssn_item *ret_item) {
     ssn_page_key(page, index, &ret_item->key);
@@ -33,15 +64,21 @@ static void step_down(struct ssn_span *span, const uint8_t *page, const struct s
     *span = ssn_span_child(span, page, index);
 }
 
-static int look(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key, bool backward,
-                struct ssn_item *ret_item) {
+int ssn_tree_look(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key, bool backward,
+                  struct ssn_item *ret_item, struct ssn_lost *ret_lost) {
     struct ssn_span span = ssn_span_of_root(root);
     struct ssn_span beside = span;
     beside.root.place = 0;
     while (span.root.place != 0) {
         struct ssn_pin pin;
+        if (backward && ssn_key_compare(key, &span.low) < 0) {
+            span = beside; /* only a first child can begin above the key: it has no answer */
+            beside.root.place = 0;
+            continue;
+        }
         int rc = ssn_pages_pin(pages, &span, &pin);
         if (rc != SELSNAP_OK) {
+            *ret_lost = ssn_span_lost(&span);
             return rc;
         }
         if (span.root.level > 0) {
@@ -50,11 +87,15 @@ static int look(struct ssn_pages *pages, const struct ssn_root *root, const stru
             continue;
         }
         int index = backward ? ssn_page_find_last(pin.page, key) : (int)ssn_page_find(pin.page, key);
-        bool found = index >= 0 && index < (int)ssn_page_count(pin.page);
+        bool hole = meets_hole(pin.page, index, key, backward, ret_lost);
+        bool found = !hole && index >= 0 && index < (int)ssn_page_count(pin.page);
         if (found) {
             copy_out(pin.page, (unsigned)index, ret_item);
         }
         ssn_pages_unpin(pages, &pin);
+        if (hole) {
+            return SELSNAP_EDAMAGED;
+        }
         if (found) {
             return SELSNAP_OK;
         }
@@ -66,12 +107,16 @@ static int look(struct ssn_pages *pages, const struct ssn_root *root, const stru
 
 int ssn_tree_seek(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key,
                   struct ssn_item *ret_item) {
-    return look(pages, root, key, false, ret_item);
+    struct ssn_lost lost;
+    int rc = ssn_tree_look(pages, root, key, false, ret_item, &lost);
+    return rc == SELSNAP_EDAMAGED ? ssn_tree_tell_lost(pages, &lost) : rc;
 }
 
 int ssn_tree_seek_last(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key,
                        struct ssn_item *ret_item) {
-    return look(pages, root, key, true, ret_item);
+    struct ssn_lost lost;
+    int rc = ssn_tree_look(pages, root, key, true, ret_item, &lost);
+    return rc == SELSNAP_EDAMAGED ? ssn_tree_tell_lost(pages, &lost) : rc;
 }
 
 int ssn_tree_get(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key,
@@ -90,6 +135,11 @@ int ssn_tree_get(struct ssn_pages *pages, const struct ssn_root *root, const str
             continue;
         }
         bool found = false;
+        struct ssn_lost lost;
+        if (hole_at(pin.page, index, &lost)) {
+            ssn_pages_unpin(pages, &pin);
+            return ssn_key_compare(&lost.last, key) < 0 ? SELSNAP_ENOENT : ssn_tree_tell_lost(pages, &lost);
+        }
         if (index >= 0) {
             struct ssn_key there;
             ssn_page_key(pin.page, (unsigned)index, &there);

@@ -19,6 +19,13 @@ struct ssn_root {
     uint32_t level;
 };
 
+/* Keys of which nothing is known, because of damage: all from low to last. */
+struct ssn_lost {
+    struct ssn_key low;
+    struct ssn_key last;
+    struct ssn_root page; /* that cannot be used; place 0: it was set aside before [F-16] */
+};
+
 struct ssn_pages; /* the page cache: fixed slots, found by (place, checksum), CLOCK eviction, any thread */
 
 /*
@@ -43,6 +50,14 @@ int ssn_tree_seek(struct ssn_pages *pages, const struct ssn_root *root, const st
 /* The last item whose key is <= key. */
 int ssn_tree_seek_last(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key,
                        struct ssn_item *ret_item);
+/*
+ * Either of these two. On SELSNAP_EDAMAGED *ret_lost tells what is in the way: all that lies between the key and that
+ * range was read, and has no item.
+ */
+int ssn_tree_look(struct ssn_pages *pages, const struct ssn_root *root, const struct ssn_key *key, bool backward,
+                  struct ssn_item *ret_item, struct ssn_lost *ret_lost);
+/* Tells a hole that ssn_tree_look() met, which does not do so itself. Returns SELSNAP_EDAMAGED. */
+int ssn_tree_tell_lost(struct ssn_pages *pages, const struct ssn_lost *lost);
 
 /*
  * A walk over every page, for checking: visit is told each page's place, level and items (as the page itself), parents
@@ -68,6 +83,9 @@ struct ssn_build_source {
     /* A page of the old tree is not in the new one. */
     int (*give)(void *user, uint64_t place);
     void *user;
+    /* Pages of the old tree that could not be used: set aside even without a change, and though they could be by now. */
+    const struct ssn_lost *lost;
+    size_t lost_count;
 };
 
 struct ssn_build_result {
@@ -75,6 +93,7 @@ struct ssn_build_result {
     int64_t leaf_delta;     /* leaves more or fewer than in the old tree */
     int64_t page_delta;     /* pages more or fewer */
     uint64_t pages_written;
+    uint64_t holes; /* pages set aside */
 };
 
 /*
@@ -83,7 +102,7 @@ struct ssn_build_result {
  * A page left under a third full is joined with the next of its level; only the last one of a level may stay so. Pages
  * taken but not used (of the last run, at most half of it for a large build) are returned to give, and not counted in the
  * result. On failure the old tree is untouched; what was taken is the caller's to undo. SELSNAP_ELIMIT: more than
- * SSN_LEVEL_MAX + 1 levels. Memory: 256 KiB, and a few pages a level. One build at a time may run on a tree; lookups in
+ * SSN_LEVEL_MAX + 1 levels. SELSNAP_EDAMAGED: the root cannot be used; other pages that cannot are set aside [F-16]. Memory: 256 KiB, and a few pages a level. One build at a time may run on a tree; lookups in
  * the old tree go on beside it.
  */
 int ssn_tree_build(struct ssn_pages *pages, const struct ssn_root *old_root, uint64_t sequence,

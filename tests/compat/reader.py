@@ -23,6 +23,7 @@ SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE = range(1, 13)
 DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
+HOLE = 65535
 
 
 class Damage(Exception):
@@ -55,7 +56,7 @@ class Superblock:
         if not self.valid:
             return
         need(self.major == 1, "the store's version is %d.%d" % (self.major, self.minor))
-        need(self.incompat == 0, "the store has features unknown here: %#x" % self.incompat)
+        need(self.incompat & ~1 == 0, "the store has features unknown here: %#x" % self.incompat)
         need(self.place == slot and SLOTS[self.sequence % 2] == slot, "superblock in the wrong slot")
         need(not any(page[512:]), "something follows superblock %d" % slot)
         need(self.reserved_1 == 0 and self.reserved_2 == 0, "reserved bytes in superblock %d" % slot)
@@ -96,6 +97,7 @@ class Store:
         self.block_count = -(-self.super.origin_bytes // self.block_bytes)
         self.area = 32 + self.super.journal_pages
         self.items = {}
+        self.holes = []
         self.tree_places = set()
         self.ledger_taken, self.ledger_given = self.read_ledger()
         if self.super.root_place:
@@ -151,6 +153,9 @@ class Store:
             need((low is None or key >= low) and (high is None or key < high), "keys in the page at place %d" % place)
             if level == 0:
                 (length,) = struct.unpack_from("<H", page, at + 17)
+                if length == HOLE:
+                    at += self.add_hole(key, page[at + 19:at + 36], high)
+                    continue
                 need(length <= 1200 and at + 19 + length <= PAGE, "a value in the page at place %d" % place)
                 need(not self.items or key > next(reversed(self.items)), "order of keys at place %d" % place)
                 self.items[key] = page[at + 19:at + 19 + length]
@@ -164,6 +169,18 @@ class Store:
             need(i == 0 or key > children[i - 1][0], "order of keys at place %d" % place)
             after = children[i + 1][0] if i + 1 < len(children) else high
             self.read_tree(child, child_checksum, level - 1, key, after)
+
+    def add_hole(self, key, encoded, high):
+        """[F-16] Keys of which nothing is known; what the journal says of one later is known."""
+        need(len(encoded) == 17 and self.super.incompat & 1, "a hole")
+        last = struct.unpack("<BQQ", encoded)
+        need(key <= last and (high is None or last < high), "a hole's end")
+        need(not self.holes or self.holes[-1][1] < key, "order of holes")
+        self.holes.append((key, last))
+        return 36
+
+    def in_hole(self, low, last):
+        return any(first <= last and low <= end for first, end in self.holes)
 
     # ---- section 5
 
@@ -295,6 +312,9 @@ class Store:
     def index(self):
         self.snapshots, self.labels, self.designations, self.ranges = {}, {}, {}, {}
         self.entries, self.overlays, self.jobs, self.restored = {}, {}, {}, {}
+        whole = 1 << 64
+        need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
+             not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
         for (kind, major, minor), value in sorted(self.items.items()):
             need(SPACE <= kind <= STATE, "items of type %d" % kind)
             if kind == DESIGNATION:
@@ -434,6 +454,8 @@ class Store:
 
     def read_block(self, snap, block, frozen=False):
         """A designated block, filled up with zeros if it is a short last one."""
+        key = (OVERLAY, snap["overlay"], block)
+        need(frozen or snap["overlay"] == 0 or key in self.items or not self.in_hole(key, key), "a hole in the overlay")
         if not frozen and block in self.overlays.get(snap["overlay"], {}):
             value = self.overlays[snap["overlay"]][block]
             need(len(value) == (24 if value[0] == DATA else 8) and not any(value[1:8]), "overlay of block %d" % block)
@@ -443,6 +465,8 @@ class Store:
                 raise Lost("block %d" % block)
             place, wanted = struct.unpack_from("<QQ", value, 8)
             return self.copy(block, place, wanted, (OVERLAY, snap["overlay"], block))
+        run = block // RUN
+        need(not self.in_hole((ENTRY, run << 12, 0), (ENTRY, (run << 12) + 4095, 1 << 64)), "a hole among entries")
         entry = self.entry_at(block, snap["point"])
         if entry is None:
             source = self.restoring(block, snap["point"])

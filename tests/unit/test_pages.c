@@ -220,7 +220,7 @@ static void test_pages__lookups_beside_builds__see_their_own_tree(void **state) 
     struct ssn_root root = rig->root;
     struct reader readers[THREADS];
     start(readers, rig, 4000, 20000);
-    struct ssn_build_source source = {rig_next, rig_take, rig_give, rig};
+    struct ssn_build_source source = {rig_next, rig_take, rig_give, rig, NULL, 0};
     /* No page given is taken again: readers still use the first tree. */
     for (unsigned round = 0; round < 8; round++) {
         for (unsigned i = 0; i < 20000; i += 100) {

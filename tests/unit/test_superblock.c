@@ -79,7 +79,7 @@ static void test_superblock__value_out_of_range__is_refused(void **state) {
         int result;
     } cases[] = {
         {8, 2, 2, SELSNAP_EVERSION},
-        {20, 4, 1, SELSNAP_EVERSION},
+        {20, 4, 2, SELSNAP_EVERSION},
         {10, 2, 9, SELSNAP_OK},
         {12, 4, 1, SELSNAP_OK},
         {16, 4, 1, SELSNAP_OK},

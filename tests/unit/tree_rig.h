@@ -251,7 +251,7 @@ static inline uint64_t rig_fill(const struct rig *rig) {
 
 /* Builds with the changes added; on success the model has them too, and everything is compared. */
 static inline int rig_build(struct rig *rig) {
-    struct ssn_build_source source = {rig_next, rig_take, rig_give, rig};
+    struct ssn_build_source source = {rig_next, rig_take, rig_give, rig, NULL, 0};
     struct ssn_root old_root = rig->root;
     rig->change_next = 0;
     int rc = ssn_tree_build(rig->pages, &old_root, ++rig->sequence, &source, &rig->last);
