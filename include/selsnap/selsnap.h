@@ -1362,6 +1362,45 @@ typedef int (*selsnap_line_fn)(void *user, const char *line);
 SELSNAP_API int selsnap_check(selsnap *ss, selsnap_line_fn problem, void *problem_user, selsnap_progress_fn progress,
                               void *progress_user, selsnap_check_result *ret_result) SELSNAP_MUST_CHECK;
 
+/** @brief How far a scrub has come. All 0 but struct_size: at the beginning. It may be kept across a close and an open. */
+typedef struct selsnap_scrub {
+    uint32_t struct_size; /**< sizeof(selsnap_scrub). */
+    uint32_t done;        /**< 1 when all has been read; set it and position to 0 to begin again. */
+    uint64_t position[4]; /**< Where it goes on; for the library alone. */
+    uint64_t blocks;      /**< Preserved and overlay blocks read so far. */
+    uint64_t bytes;       /**< Their bytes. */
+    uint64_t problems;    /**< Problems found so far; each was told to the callback. */
+} selsnap_scrub;
+/** @brief A ::selsnap_scrub at its beginning. */
+#define SELSNAP_SCRUB_INIT {sizeof(selsnap_scrub), 0, {0, 0, 0, 0}, 0, 0, 0}
+
+/**
+ * @brief Read some of the preserved and overlay data, and verify its checksums; the next call goes on from there.
+ *
+ * A full pass reads every block of data that was stored when it came by; what is added behind it is for the next pass.
+ * Damage that is found raises ::SELSNAP_EVENT_DAMAGE. A block that cannot be read, and a part of the index that is
+ * damaged, count as a problem each, and the scrub goes on behind them. selsnap_check() reads the metadata as well, but
+ * all at once.
+ *
+ * @param[in]     ss            Context; a read-only one will do.
+ * @param[in,out] scrub         Where to go on; updated. One thread at a time for each.
+ * @param[in]     budget_bytes  About how many bytes to read; an index entry counts as 64. At least one entry is looked at,
+ *                              and a block of its data read. 0: 16 MiB.
+ * @param[in]     problem       NULL, or told each problem. It may use the context.
+ * @param[in]     problem_user  Given to problem.
+ * @retval SELSNAP_OK          See scrub->done and scrub->problems.
+ * @retval SELSNAP_ECANCELED   The callback said so; the next call goes on behind the problem that it was told.
+ * @retval SELSNAP_EINVAL      An argument is NULL, struct_size is not set, or position is none that the library made.
+ * @retval SELSNAP_ESTORE      The index could not be read; the next call tries the same again.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; its data is no longer kept.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the next call tries the same again.
+ * @threading   Any thread, beside all other calls; nobody waits for it.
+ * @durability  Nothing is written.
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_scrub_step(selsnap *ss, selsnap_scrub *scrub, uint64_t budget_bytes, selsnap_line_fn problem,
+                                   void *problem_user) SELSNAP_MUST_CHECK;
+
 /**
  * @brief All metadata as text, one item a line, in the words of docs/format.md.
  * @param[in] ss    Context.

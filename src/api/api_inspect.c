@@ -19,6 +19,16 @@ int selsnap_check(selsnap *ss, selsnap_line_fn problem, void *problem_user, sels
     return ssn_export(ret_result, &result, sizeof result) ? SELSNAP_OK : SELSNAP_EINVAL;
 }
 
+int selsnap_scrub_step(selsnap *ss, selsnap_scrub *scrub, uint64_t budget_bytes, selsnap_line_fn problem,
+                       void *problem_user) {
+    selsnap_scrub ours;
+    if (ss == NULL || scrub == NULL || scrub->struct_size == 0 || !ssn_import(&ours, sizeof ours, scrub)) {
+        return SELSNAP_EINVAL;
+    }
+    int rc = ssn_inspect_scrub(ss, &ours, budget_bytes, problem, problem_user);
+    return ssn_export(scrub, &ours, sizeof ours) ? rc : SELSNAP_EINVAL;
+}
+
 int selsnap_dump(selsnap *ss, selsnap_line_fn line, void *user) {
     return ss == NULL || line == NULL ? SELSNAP_EINVAL : ssn_inspect_dump(ss, line, user);
 }

@@ -10,6 +10,8 @@ int ssn_inspect_usage(struct selsnap *ss, uint64_t id, selsnap_progress_fn progr
                       selsnap_snapshot_usage *ret_usage);
 int ssn_inspect_check(struct selsnap *ss, selsnap_line_fn problem, void *problem_user, selsnap_progress_fn progress,
                       void *progress_user, selsnap_check_result *ret_result);
+int ssn_inspect_scrub(struct selsnap *ss, selsnap_scrub *scrub, uint64_t budget_bytes, selsnap_line_fn problem,
+                      void *problem_user);
 int ssn_inspect_dump(struct selsnap *ss, selsnap_line_fn line, void *user);
 
 #endif

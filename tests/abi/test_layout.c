@@ -204,6 +204,13 @@ static const struct pinned pinned[] = {
     AT(selsnap_check_result, items, 16),
     AT(selsnap_check_result, blocks, 24),
     AT(selsnap_check_result, problems, 32),
+    SIZE(selsnap_scrub, 64),
+    AT(selsnap_scrub, struct_size, 0),
+    AT(selsnap_scrub, done, 4),
+    AT(selsnap_scrub, position, 8),
+    AT(selsnap_scrub, blocks, 40),
+    AT(selsnap_scrub, bytes, 48),
+    AT(selsnap_scrub, problems, 56),
 };
 
 static void test_layout__each_struct__as_pinned(void **state) {
