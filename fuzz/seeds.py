@@ -92,7 +92,28 @@ def decode():
     }
 
 
-HARNESSES = {"fuzz_decode": decode}
+def image():
+    """Byte 0: stage. Byte 1: mend 0x80 (and heads 2), raw 4, read-only 8, roomy 0x10, any origin 0x20. Then the number of
+    patches, patches, and actions."""
+    use = bytes([0, 5, 0x30, 1, 200, 0, 0, 5, 5, 2, 6, 0, 0x32, 2, 0x11, 9, 1, 3, 7, 0, 0x80, 1, 2, 11, 0x80, 3, 9, 0, 0x11])
+    restore = bytes([7, 4, 1, 0, 9, 0, 0x20, 10, 0x8a, 5, 0x20, 8, 6, 0])
+    seeds = {}
+    for stage in range(8):
+        seeds[f"read-{stage}"] = bytes([stage, 8, 0])
+        seeds[f"use-{stage}"] = bytes([stage, 0x90, 0]) + use + restore
+        seeds[f"meta-{stage}"] = bytes([stage, 0x80, 2, 0x30, 3, 60, 0, 1, 2, 3, 4, 0x10, 4, 100, 0, 9, 9]) + use
+        seeds[f"items-{stage}"] = bytes([stage, 0x92, 2, 1, 7, 0, 20, 2, 0x11, 3, 0, 22, 5, 1]) + restore
+        seeds[f"blind-{stage}"] = bytes([stage, 0x30, 1, 0x30, 2, 9, 0, 1, 2, 3, 4]) + use
+    for kind in range(2, 5):
+        seeds[f"op-{kind}"] = bytes([2, 0x90, 2, kind, 9, 0, 0x4c, 1, 1, 0xff, 3, kind, 3, 0, 0, 0]) + use + restore
+    seeds["super"] = bytes([4, 0x90, 2, 5, 7, 0xf1, 0, 1, 0x85, 23, 9]) + use
+    seeds["pages"] = bytes([3, 0x92, 1, 6, 4, 5]) + use
+    seeds["anywhere"] = bytes([3, 0, 1, 7, 0, 0, 0x20, 1]) + use
+    seeds["raw"] = bytes([0, 4]) + struct.pack("<HH", 0, 512) + b"SELSNAP\1" + bytes(504)
+    return seeds
+
+
+HARNESSES = {"fuzz_decode": decode, "fuzz_image": image}
 
 
 def main():
