@@ -93,9 +93,9 @@ def decode():
 
 
 def image():
-    """Byte 0: stage. Byte 1: mend 0x80 (and heads 2), raw 4, read-only 8, roomy 0x10, any origin 0x20. Then the number of
-    patches, patches, and actions."""
-    use = bytes([0, 5, 0x30, 1, 200, 0, 0, 5, 5, 2, 6, 0, 0x32, 2, 0x11, 9, 1, 3, 7, 0, 0x80, 1, 2, 11, 0x80, 3, 9, 0, 0x11])
+    """Byte 0: stage. Byte 1: mend 0x80 (and heads 2), raw 4, read-only 8, roomy 0x10, any origin 0x20. Then the number
+    of patches, patches, and actions."""
+    use = bytes([0, 5, 0x30, 1, 200, 0, 0, 5, 5, 2, 6, 0, 0x32, 2, 0x11, 9, 1, 3, 7, 0, 0x80, 1, 2, 11, 0x80, 3, 9])
     restore = bytes([7, 4, 1, 0, 9, 0, 0x20, 10, 0x8a, 5, 0x20, 8, 6, 0])
     seeds = {}
     for stage in range(8):
