@@ -6,6 +6,7 @@ usage: seeds.py NAME FOLDER
 """
 
 import os
+import random
 import struct
 import sys
 
@@ -113,7 +114,19 @@ def image():
     return seeds
 
 
-HARNESSES = {"fuzz_decode": decode, "fuzz_image": image}
+def calls():
+    """Byte 0: devices and sizes; 0x80: the power is cut. Byte 1: the origin's content. Then numbers."""
+    numbers = random.Random(1)
+    seeds = {}
+    for config in range(7):
+        for cuts in (0, 0x80):
+            for length in (30, 150, 600):
+                head = bytes([config | cuts, length % 251])
+                seeds[f"{'cuts' if cuts else 'calls'}-{config}-{length}"] = head + numbers.randbytes(length)
+    return seeds
+
+
+HARNESSES = {"fuzz_calls": calls, "fuzz_decode": decode, "fuzz_image": image}
 
 
 def main():

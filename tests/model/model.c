@@ -30,6 +30,9 @@ void model_fail(struct model *m, const char *format, ...) {
         (void)selsnap_last_error(m->ss, detail, sizeof detail);
     }
     fprintf(stderr, "step %" PRIu64 ", %s: %s\nlast error: %s\n", m->sequence, m->doing, text, detail);
+    if (m->aborts) {
+        abort();
+    }
     if (m->replay[0] != '\0') {
         fprintf(stderr, "replay: %s\n", m->replay);
         _Exit(1);

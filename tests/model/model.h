@@ -106,6 +106,7 @@ struct model {
     bool cuts; /* power cuts: the wire tracks */
     bool trace;
     bool in_cmocka;
+    bool aborts; /* on failure, for a fuzzer */
 
     struct prng prng;
     struct wire wire;

@@ -371,6 +371,12 @@ uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_
     uint8_t *image = malloc((size_t)dev->size);
     assert_non_null(image);
     memcpy(image, dev->durable, (size_t)dev->size);
+    struct prng own = prng_init(0);
+    if (prng->left > 0) {
+        /* Of a fuzzer's bytes, not one for each unit. */
+        own = prng_init(prng_below(prng, 65536));
+        prng = &own;
+    }
     for (size_t i = 0; i < dev->unflushed_count; i++) {
         if (prng_percent(prng, percent_kept)) {
             apply_record(dev, dev->unflushed + i * RECORD, image);
