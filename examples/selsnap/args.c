@@ -74,6 +74,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_BUDGET] = {"budget", "N", "about so many blocks or index entries a step; 4096 if not given", KIND_SIZE, 0,
                     PLACE(budget)},
     [OPT_ALL] = {"all", NULL, "go on until nothing is left to do", KIND_FLAG, 0, 0},
+    [OPT_FROM] = {"from", "POSITION", "go on where a scrub before stopped, as it told", KIND_TEXT, 0, PLACE(from)},
 };
 
 void args_print_options(uint64_t options) {

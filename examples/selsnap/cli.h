@@ -19,7 +19,7 @@
 #define CLI_OK 0        /* Done. */
 #define CLI_FAILED 1    /* The operation failed. */
 #define CLI_USAGE 2     /* The command line is wrong; nothing was opened. */
-#define CLI_DAMAGE 3    /* check found damage. */
+#define CLI_DAMAGE 3    /* check or scrub found damage. */
 #define CLI_NOT_FOUND 4 /* No such snapshot, subset or file. */
 
 /* How much is read and written at a time. A multiple of every block size. */
@@ -39,6 +39,7 @@ struct args {
     const char *subset;
     const char *input;
     const char *output;
+    const char *from;
     uint64_t policy;       /* SELSNAP_POLICY_* */
     uint64_t undesignated; /* SELSNAP_UNDESIGNATED_* */
     uint64_t block_size;
@@ -87,6 +88,7 @@ enum option_id {
     OPT_NO_WAIT,
     OPT_BUDGET,
     OPT_ALL,
+    OPT_FROM,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -227,6 +229,7 @@ int cmd_release(struct cli *cli);
 int cmd_rename(struct cli *cli);
 int cmd_reset(struct cli *cli);
 int cmd_restore(struct cli *cli);
+int cmd_scrub(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_step(struct cli *cli);
 int cmd_subset_delete(struct cli *cli);

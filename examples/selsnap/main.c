@@ -53,6 +53,10 @@ static const struct command commands[] = {
     {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL), cmd_step,
      "do a piece of the work that waits: restores, space of deleted snapshots", ""},
     {"check", "", 0, 0, COMMON, cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
+    {"scrub", "", 0, 0, COMMON | OPT_BIT(OPT_LENGTH) | OPT_BIT(OPT_FROM), cmd_scrub,
+     "verify preserved data, all of it or some at a time",
+     "With --length it stops after about so many bytes, and tells where; --from goes on there.\n"
+     "Exit code 3: damage found."},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", ""},
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
     {"info", "", 0, 0, COMMON, cmd_info, "figures of the store", ""},
@@ -63,7 +67,7 @@ static const char *const exit_codes = "exit codes:\n"
                                       "  0  done\n"
                                       "  1  the operation failed\n"
                                       "  2  the command line is wrong\n"
-                                      "  3  check found damage\n"
+                                      "  3  check or scrub found damage\n"
                                       "  4  no such snapshot, subset or file\n";
 
 static void print_help(void) {

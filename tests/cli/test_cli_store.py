@@ -285,6 +285,39 @@ class Damage(CliTest):
         self.assertEqual(len(result["found"]), result["problems"])
         self.assertIn("problems", self.cmd("check", code=DAMAGE).text)
 
+    def test_scrub__sound_store__says_so(self):
+        self.cmd("create", "a")
+        self.write_live(0, self.random.randbytes(MIB))
+        self.assertIn("no damage", self.cmd("scrub").text)
+        result = self.cmd("scrub", "--json").json
+        self.assertEqual((result["found"], result["problems"], result["complete"]), ([], 0, True))
+        self.assertEqual(result["bytes"], result["blocks"] * BLOCK)
+        self.assertGreaterEqual(result["blocks"], 256)
+
+    def test_scrub__damaged_block__found_and_told(self):
+        self.damaged()
+        result = self.cmd("scrub", "--json", code=DAMAGE).json
+        self.assertEqual((len(result["found"]), result["problems"], result["complete"]), (1, 1, True))
+        self.assertIn("1 problems", self.cmd("scrub", code=DAMAGE).text)
+
+    def test_scrub__in_parts__reads_what_the_whole_does(self):
+        self.damaged()
+        self.cmd("create", "b")
+        self.write_live(0, self.random.randbytes(MIB))
+        whole = self.cmd("scrub", "--json", code=DAMAGE).json
+        blocks = problems = parts = 0
+        position = "0:0:0:0"
+        complete = False
+        while not complete:
+            part = self.cmd("scrub", "--length", "64K", "--from", position, "--json", code=(OK, DAMAGE)).json
+            self.assertLessEqual(part["bytes"], 65536)
+            blocks, problems, parts = blocks + part["blocks"], problems + part["problems"], parts + 1
+            position, complete = part["position"], part["complete"]
+        self.assertEqual((blocks, problems), (whole["blocks"], 1))
+        self.assertGreater(parts, 1)
+        self.assertIn("--from 8:", self.cmd("scrub", "--length", "4K").text)
+        self.refused("SELSNAP_EINVAL", "scrub", "--from", "3:0:0:0")
+
     def test_read__damaged_block__is_an_error_and_never_data(self):
         at = self.damaged()
         error = self.refused("SELSNAP_EDAMAGED", "read", "a", "--offset", at, "--length", BLOCK)

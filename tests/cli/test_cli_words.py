@@ -6,7 +6,7 @@ from cli_support import BLOCK, CliTest, MIB, NOT_FOUND, OK, USAGE, main
 
 COMMANDS = ["format", "subset save", "subset list", "subset show", "subset delete", "create", "list", "show", "read",
             "write", "zero", "discard", "apply", "restore", "reset", "rename", "hold", "release", "delete", "step",
-            "check", "dump", "map", "info"]
+            "check", "scrub", "dump", "map", "info"]
 
 # A command line that is complete but for what a test adds.
 COMPLETE = {
@@ -156,6 +156,11 @@ class Values(CliTest):
     def test_property__without_key_or_value__usage_error(self):
         for value in ("", "key", "=value"):
             self.assertIn("KEY=VALUE", self.run_tool("create", "a", "--property=" + value, code=USAGE).errors)
+
+    def test_scrub__position_or_length_wrong__usage_error(self):
+        for position in ("", "1", "8:0:0", "8:0:0:0:0", "8::0:0", "8:0:0:x", "8:0:0:18446744073709551616", "8:0:0:1K"):
+            self.run_tool("scrub", "-s", self.store, "--from", position, code=USAGE)
+        self.run_tool("scrub", "-s", self.store, "--length", "0", code=USAGE)
 
     def test_budget__zero__usage_error(self):
         self.run_tool("step", "--budget", "0", "-s", self.store, code=USAGE)
