@@ -1418,6 +1418,94 @@ SELSNAP_API int selsnap_scrub_step(selsnap *ss, selsnap_scrub *scrub, uint64_t b
 SELSNAP_API int selsnap_dump(selsnap *ss, selsnap_line_fn line, void *user) SELSNAP_MUST_CHECK;
 /** @} */
 
+/** @defgroup repair Repair
+ * Bring what is sound of a damaged store into a new one. Never gives wrong data: what may have been hit is lost, and said.
+ * @{ */
+
+#define SELSNAP_REPAIR_OVERWRITE 0x1u      /**< Even if the new device holds a store already; that store is lost. */
+#define SELSNAP_REPAIR_ALLOW_OVERLAP 0x2u  /**< Do not refuse when new store and origin seem to share storage. */
+#define SELSNAP_REPAIR_OTHER_ORIGIN 0x4u   /**< As ::SELSNAP_OPEN_OTHER_ORIGIN; the new store belongs to this origin. */
+#define SELSNAP_REPAIR_ORIGIN_CHANGED 0x8u /**< As ::SELSNAP_OPEN_ORIGIN_CHANGED. */
+/** @brief Where it is not known all what was written into a snapshot, salvage the snapshot as it was taken, instead of
+ * leaving it out. Given up: what was written into those snapshots. */
+#define SELSNAP_REPAIR_AS_TAKEN 0x10u
+
+/** @brief How to repair; all members may be 0. */
+typedef struct selsnap_repair_options {
+    uint32_t struct_size;   /**< sizeof(selsnap_repair_options). */
+    uint32_t flags;         /**< SELSNAP_REPAIR_*. */
+    uint64_t memory_limit;  /**< Bytes that may be allocated; at least 8 MiB + 6 x the larger journal; 0: 64 MiB. */
+    selsnap_allocator allocator; /**< Used for all memory but a few pages. */
+    uint64_t journal_bytes; /**< Journal of the new store; 0: as in the damaged one. */
+    selsnap_line_fn report; /**< NULL, or told each thing that is lost or in doubt. */
+    void *report_user;      /**< Given to report. */
+    selsnap_progress_fn progress; /**< NULL, or told bytes of the origin gone through, of all. */
+    void *progress_user;    /**< Given to progress. */
+    char *ret_message;      /**< NULL, or where to put a text about a failure. */
+    uint64_t message_size;  /**< Bytes at ret_message. */
+} selsnap_repair_options;
+/** @brief Default ::selsnap_repair_options. */
+#define SELSNAP_REPAIR_OPTIONS_INIT {sizeof(selsnap_repair_options), 0, 0, {0, 0, 0, 0}, 0, 0, 0, 0, 0, 0, 0}
+
+/** @brief What a repair has salvaged. What is lost counts as far as it is known to have been there. */
+typedef struct selsnap_repair_result {
+    uint32_t struct_size;           /**< sizeof(selsnap_repair_result). */
+    uint32_t cut;                   /**< 1: the newest changes are lost, of whatever kind they were. */
+    uint64_t snapshots_salvaged;    /**< Snapshots in the new store. */
+    uint64_t snapshots_lost;        /**< Snapshots left out. */
+    uint64_t designations_salvaged; /**< Designations in the new store. */
+    uint64_t designations_lost;     /**< Designations left out. */
+    uint64_t restores_salvaged;     /**< Unfinished restores that go on in the new store. */
+    uint64_t restores_lost;         /**< Unfinished restores left out; the live device keeps what it has. */
+    uint64_t blocks_salvaged;       /**< Blocks whose preserved or written content is in the new store. */
+    uint64_t blocks_lost;           /**< Records of lost blocks made, each for one block; one may concern many snapshots. */
+    uint64_t pages_damaged;         /**< Metadata pages that could not be used. */
+} selsnap_repair_result;
+/** @brief An empty ::selsnap_repair_result. */
+#define SELSNAP_REPAIR_RESULT_INIT {sizeof(selsnap_repair_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/**
+ * @brief Make a new store of what is sound of a damaged one.
+ *
+ * A sound store is copied whole. Snapshots keep ids, names, times, holds, properties, policies and designations; deleted
+ * ones are not carried over. A block reads in the new store as in the damaged one, or is lost there (::SELSNAP_ELOST):
+ * where its copy is damaged, and where a page that may have held its record is. A snapshot whose record or designation is
+ * not known is left out. One device that fails to read is a damaged one where it fails.
+ *
+ * @param[in]     damaged     Read only. No context may have it open for writing.
+ * @param[in]     origin      The live device, as the store knows it; read only.
+ * @param[in]     fresh       The new store. Until the repair has ended it holds no store that could be opened.
+ * @param[in]     options     NULL for the defaults.
+ * @param[in,out] ret_result  struct_size is set by the caller. Filled when the repair has ended, and with
+ *                            ::SELSNAP_EDAMAGED.
+ *
+ * @retval SELSNAP_OK         Done; see @p ret_result for what is lost.
+ * @retval SELSNAP_EDAMAGED   Nothing can be salvaged; @p fresh is unchanged. The message, and report, tell why.
+ * @retval SELSNAP_ENOTSTORE  @p damaged has no superblock; @p fresh is unchanged.
+ * @retval SELSNAP_EVERSION   It uses features this version does not know; @p fresh is unchanged.
+ * @retval SELSNAP_EORIGIN    As with selsnap_open(); @p fresh is unchanged.
+ * @retval SELSNAP_ECHANGED   As with selsnap_open(); @p fresh is unchanged.
+ * @retval SELSNAP_EEXIST     @p fresh holds a store, and SELSNAP_REPAIR_OVERWRITE is not given; unchanged.
+ * @retval SELSNAP_EOVERLAP   @p fresh is the storage of one of the others; unchanged.
+ * @retval SELSNAP_ETOOSMALL  @p fresh is too small for any store; unchanged.
+ * @retval SELSNAP_ENOSPACE   @p fresh is too small for what is to be salvaged; it holds no store.
+ * @retval SELSNAP_ELOCKED    Somebody has one of the devices open; @p fresh is unchanged.
+ * @retval SELSNAP_EREADONLY  @p fresh cannot be written.
+ * @retval SELSNAP_ESTORE     @p fresh failed, and holds no store; or @p damaged read differently from one time to the next.
+ * @retval SELSNAP_ECANCELED  A callback said so; @p fresh holds no store.
+ * @retval SELSNAP_EINVAL     An argument is NULL, or an option is not allowed.
+ * @retval SELSNAP_EMEMLIMIT  The memory limit is too small for these stores.
+ * @retval SELSNAP_ENOMEM     No memory, or none under the limit; @p fresh holds no store.
+ * @retval SELSNAP_ENOTSUP    The logical blocks of @p fresh are above 4096 bytes.
+ *
+ * @threading   Any thread; the devices must not be in use by a writable context.
+ * @durability  On ::SELSNAP_OK the new store is durable.
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, selsnap_device *fresh,
+                               const selsnap_repair_options *options, selsnap_repair_result *ret_result) SELSNAP_MUST_CHECK;
+/** @} */
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,4 +17,10 @@ static inline int ssn_api_check_writable(struct selsnap *ss) {
     return ss->read_only ? ssn_fail(&ss->report, SELSNAP_EREADONLY, "the context was opened read-only") : SELSNAP_OK;
 }
 
+/* All three functions, or none. */
+static inline bool ssn_api_allocator_allowed(const selsnap_allocator *allocator) {
+    bool given = allocator->alloc != NULL;
+    return given == (allocator->resize != NULL) && given == (allocator->release != NULL);
+}
+
 #endif

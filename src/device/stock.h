@@ -14,6 +14,15 @@ int ssn_memory_device_open(uint64_t size_bytes, uint32_t logical_block_bytes, se
 int ssn_slice_device_open(selsnap_device *parent, uint64_t offset, uint64_t len, selsnap_device **ret_device);
 int ssn_counting_device_open(selsnap_device *parent, selsnap_device **ret_device);
 
+/*
+ * A device whose pages of 4096 bytes at the offsets are kept in memory until the veil is lifted; the parent holds zeros
+ * there from their first write on. For one thread. Lifting flushes, then writes and flushes each page, `first` first;
+ * until the first is there the parent is as it was, afterwards it is whole.
+ */
+enum { SSN_VEIL_PAGES = 2 };
+int ssn_veil_device_open(selsnap_device *parent, const uint64_t *offsets, selsnap_device **ret_device);
+int ssn_veil_device_lift(selsnap_device *device, unsigned first);
+
 /* SELSNAP_EINVAL when the device does not count, or ret_counts has no sensible struct_size. */
 int ssn_counting_device_get(selsnap_device *device, selsnap_device_counts *ret_counts, int reset);
 

@@ -129,7 +129,7 @@ static int check_devices(struct selsnap *ss, uint32_t flags) {
 }
 
 /* Whether this is the origin that the store was made for, as it was left. */
-static int check_origin(struct selsnap *ss, const struct ssn_store_facts *facts, uint32_t flags) {
+int ssn_context_check_origin(struct selsnap *ss, const struct ssn_store_facts *facts, uint32_t flags) {
     uint8_t identity[SELSNAP_IDENTITY_SIZE];
     uint64_t mark;
     if (ssn_device_size(ss->origin) != facts->origin_bytes) {
@@ -162,7 +162,7 @@ static int check_origin(struct selsnap *ss, const struct ssn_store_facts *facts,
     return SELSNAP_OK;
 }
 
-static int set_sizes(struct selsnap *ss, const struct ssn_store_facts *facts) {
+int ssn_context_set_sizes(struct selsnap *ss, const struct ssn_store_facts *facts) {
     ss->block_bytes = facts->block_bytes;
     while (UINT32_C(1) << ss->block_shift < ss->block_bytes) {
         ss->block_shift++;
@@ -261,8 +261,8 @@ static int open_all(struct selsnap *ss, uint32_t flags, unsigned *parts) {
     rc = rc == SELSNAP_OK ? lock_devices(ss) : rc;
     rc = rc == SELSNAP_OK ? ssn_store_peek(ss->store_device, &ss->report, &facts) : rc;
     rc = rc == SELSNAP_EIO ? SELSNAP_ESTORE : rc;
-    rc = rc == SELSNAP_OK ? check_origin(ss, &facts, flags) : rc;
-    rc = rc == SELSNAP_OK ? set_sizes(ss, &facts) : rc;
+    rc = rc == SELSNAP_OK ? ssn_context_check_origin(ss, &facts, flags) : rc;
+    rc = rc == SELSNAP_OK ? ssn_context_set_sizes(ss, &facts) : rc;
     rc = rc == SELSNAP_OK ? init_parts(ss, parts) : rc;
     struct ssn_replayed replayed = {&ss->mem, 1, 1, NULL, 0, 0};
     rc = rc == SELSNAP_OK ? open_store(ss, &replayed) : rc;

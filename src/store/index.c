@@ -209,6 +209,8 @@ int ssn_store_get(struct ssn_store *store, const struct ssn_key *key, struct ssn
     pthread_rwlock_unlock(&store->index_lock);
     if (any) {
         rc = found.tombstone ? SELSNAP_ENOENT : SELSNAP_OK;
+    } else if (store->salvage != NULL && ssn_store_gap_meets(store, key, key)) {
+        rc = SELSNAP_ENOENT;
     } else {
         rc = ssn_tree_get(store->pages, &root, key, ret_item);
     }
@@ -271,7 +273,9 @@ static int look_in_tree(struct seek *seek) {
     if (seek->tree_ended || (seek->in_tree && !nearer(&seek->item.key, &seek->key, seek->forward))) {
         return SELSNAP_OK;
     }
-    int rc = ssn_tree_look(seek->store->pages, &seek->root, &seek->key, !seek->forward, &seek->item, &seek->lost);
+    int rc = seek->store->salvage != NULL
+                 ? ssn_salvage_seek(seek->store, &seek->key, seek->forward, &seek->item)
+                 : ssn_tree_look(seek->store->pages, &seek->root, &seek->key, !seek->forward, &seek->item, &seek->lost);
     seek->in_tree = rc == SELSNAP_OK;
     seek->tree_ended = rc == SELSNAP_ENOENT;
     return seek->tree_ended ? SELSNAP_OK : rc;

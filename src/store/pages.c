@@ -51,6 +51,7 @@ struct ssn_pages {
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint64_t first_place;
     uint64_t store_pages;
+    bool salvage; /* a page that cannot be read is a damaged one */
     _Atomic uint64_t reads;
     uint32_t slot_count;
     uint32_t table_mask;
@@ -133,6 +134,12 @@ static int load(struct ssn_pages *pages, const struct ssn_root *root, uint8_t *p
     }
     atomic_fetch_add_explicit(&pages->reads, 1, memory_order_relaxed);
     int rc = ssn_device_read(pages->device, page, SSN_PAGE_SIZE, root->place * SSN_PAGE_SIZE);
+    if (rc != SELSNAP_OK && pages->salvage) {
+        rc = ssn_device_read(pages->device, page, SSN_PAGE_SIZE, root->place * SSN_PAGE_SIZE);
+        if (rc == SELSNAP_EIO) {
+            return tell_damage(pages, root, "it cannot be read");
+        }
+    }
     if (rc != SELSNAP_OK) {
         return ssn_fail(pages->report, SELSNAP_ESTORE, "tree page at place %" PRIu64 ": read failed (%d, device: %d)",
                         root->place, rc, atomic_load_explicit(&pages->device->last_error, memory_order_relaxed));
@@ -409,6 +416,10 @@ void ssn_pages_close(struct ssn_pages *pages) {
     pthread_cond_destroy(&pages->changed);
     pthread_mutex_destroy(&pages->lock);
     free_all(pages);
+}
+
+void ssn_pages_salvage(struct ssn_pages *pages) {
+    pages->salvage = true;
 }
 
 uint64_t ssn_pages_reads(const struct ssn_pages *pages) {

@@ -38,6 +38,24 @@ static int damaged_ring(const struct replay *replay, uint64_t offset, unsigned s
     return ssn_fail(store->report, SELSNAP_EDAMAGED, "the journal is damaged at byte %" PRIu64 ": %s", byte, what);
 }
 
+/* Reads behind what is in `bytes`. Of a store that is salvaged, what cannot be read is no valid sector. */
+static int read_ring(struct ring *ring, uint64_t page, uint64_t pages) {
+    uint8_t *to = ring->bytes + (size_t)ring->count * SSN_PAGE_SIZE;
+    int rc =
+        ssn_store_dev_read(ring->store, "the journal", to, (size_t)pages * SSN_PAGE_SIZE, SSN_JOURNAL_PLACE + page);
+    if (rc == SELSNAP_OK || ring->store->salvage == NULL) {
+        return rc;
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        uint8_t *one = to + (size_t)i * SSN_PAGE_SIZE;
+        if (ssn_store_dev_read(ring->store, "the journal", one, SSN_PAGE_SIZE, SSN_JOURNAL_PLACE + page + i) !=
+            SELSNAP_OK) {
+            memset(one, 0, SSN_PAGE_SIZE);
+        }
+    }
+    return SELSNAP_OK;
+}
+
 /* Gives `pages` pages at the offset, which are at most half of what bytes can hold. */
 static int ring_at(struct ring *ring, uint64_t offset, uint64_t pages, const uint8_t **ret_bytes) {
     uint64_t ring_pages = ring->store->super.journal_pages;
@@ -55,8 +73,7 @@ static int ring_at(struct ring *ring, uint64_t offset, uint64_t pages, const uin
             uint64_t page = (ring->store->super.journal_start + at) % ring_pages;
             uint64_t part = ssn_min_u64(ring->capacity - ring->count, ring_pages - at);
             part = ssn_min_u64(part, ring_pages - page);
-            int rc = ssn_store_dev_read(ring->store, "the journal", ring->bytes + (size_t)ring->count * SSN_PAGE_SIZE,
-                                        (size_t)part * SSN_PAGE_SIZE, SSN_JOURNAL_PLACE + page);
+            int rc = read_ring(ring, page, part);
             if (rc != SELSNAP_OK) {
                 return rc;
             }
@@ -150,6 +167,9 @@ static int apply_op(struct replay *replay, const struct ssn_op *op, bool last) {
     case SSN_OP_DELETE:
         return ssn_map_set(active->map, &op->key, NULL, 0, true);
     default:
+        if (store->salvage != NULL) {
+            return SELSNAP_OK; /* its space is of no interest */
+        }
         if (op->place < store->area || !ssn_range_inside(op->place, op->pages, store->store_pages)) {
             return ssn_fail(store->report, SELSNAP_EDAMAGED,
                             "the journal names page %" PRIu64 ", which is outside of the area [F-1]", op->place);
@@ -221,14 +241,35 @@ static int ask_ring(struct replay *replay) {
         }
         for (unsigned i = 0; i < SSN_SECTORS_PER_PAGE; i++) {
             struct ssn_sector sector;
-            if (ssn_sector_decode(page + (size_t)i * SSN_SECTOR_SIZE, &sector) &&
-                sector.super_sequence > super->sequence) {
+            bool valid = ssn_sector_decode(page + (size_t)i * SSN_SECTOR_SIZE, &sector);
+            if (valid && sector.super_sequence > super->sequence) {
                 return ssn_fail(replay->store->report, SELSNAP_EDAMAGED,
                                 "a superblock is damaged, and the journal shows that it was the newer one");
+            }
+            if (!valid && replay->store->salvage != NULL) {
+                return ssn_fail(replay->store->report, SELSNAP_EDAMAGED,
+                                "a superblock is damaged, and so is the journal that would tell whether it was the "
+                                "newer one");
             }
         }
     }
     return SELSNAP_OK;
+}
+
+/* Damage to the log of a store that is salvaged cuts it off there. */
+static int cut_if_salvaged(struct ssn_store *store, int rc) {
+    if (rc == SELSNAP_EDAMAGED && store->salvage != NULL) {
+        ssn_salvage_cut(store);
+        return SELSNAP_OK;
+    }
+    return rc;
+}
+
+/* A store that is salvaged was closed cleanly, and nothing was opened since: whatever the ring holds is no part of it.
+ */
+static bool known_empty(const struct ssn_store *store) {
+    const char *reason;
+    return store->salvage != NULL && (store->super.flags & SSN_SUPER_CLEAN) != 0 && !ssn_store_is_cut(store, &reason);
 }
 
 static int load_journal(struct ssn_store *store, const struct ssn_store_params *params, bool other_slot_damaged) {
@@ -246,9 +287,15 @@ static int load_journal(struct ssn_store *store, const struct ssn_store_params *
     replay.held = ssn_alloc(store->mem, (size_t)most * SSN_PAGE_PAYLOAD);
     int rc = replay.ring.bytes != NULL && replay.held != NULL ? SELSNAP_OK : SELSNAP_ENOMEM;
     if (rc == SELSNAP_OK && other_slot_damaged) {
-        rc = ask_ring(&replay);
+        rc = cut_if_salvaged(store, ask_ring(&replay));
     }
-    rc = rc != SELSNAP_OK ? rc : replay_ring(&replay);
+    if (rc == SELSNAP_OK && !known_empty(store)) {
+        rc = cut_if_salvaged(store, replay_ring(&replay));
+        /* What came before the damage is whole; a second failure is in what was held, and ends it. */
+        if (rc == SELSNAP_OK && replay.held_len > 0) {
+            rc = cut_if_salvaged(store, apply_held(&replay, true));
+        }
+    }
     if (rc == SELSNAP_OK) {
         struct ssn_journal *journal = &store->journal;
         journal->start = super->journal_start;
@@ -296,10 +343,10 @@ static int load_ledger(struct ssn_store *store) {
 
 int ssn_recover(struct ssn_store *store, const struct ssn_store_params *params, bool other_slot_damaged) {
     const struct ssn_superblock *super = &store->super;
-    int rc = load_ledger(store);
+    int rc = store->salvage == NULL ? load_ledger(store) : SELSNAP_OK;
     rc = rc != SELSNAP_OK ? rc : load_journal(store, params, other_slot_damaged);
-    if (rc != SELSNAP_OK) {
-        return rc;
+    if (rc != SELSNAP_OK || store->salvage != NULL) {
+        return rc; /* nothing is taken from a store that is salvaged */
     }
     struct ssn_runs taken;
     ssn_runs_init(&taken, store->mem);

@@ -77,6 +77,7 @@ static void destroy(struct ssn_store *store) {
     }
     ssn_generation_fini(&store->active, mem);
     ssn_generation_fini(&store->frozen, mem);
+    ssn_salvage_close(store->salvage);
     if (store->pages != NULL) {
         ssn_pages_close(store->pages);
     }
@@ -107,7 +108,8 @@ static int make_locks(struct ssn_store *store) {
 
 static int choose_super(struct ssn_store *store, bool *ret_other_damaged) {
     struct ssn_slots slots;
-    int rc = ssn_slots_read(store->device, store->report, &slots);
+    int rc = store->salvage != NULL ? ssn_slots_salvage(store->device, store->report, &slots)
+                                    : ssn_slots_read(store->device, store->report, &slots);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -117,7 +119,7 @@ static int choose_super(struct ssn_store *store, bool *ret_other_damaged) {
         return ssn_fail(store->report, SELSNAP_EVERSION,
                         "the store uses features that this version can only read; open it read-only");
     }
-    if (store->super.store_pages > ssn_device_size(store->device) / SSN_PAGE_SIZE) {
+    if (store->super.store_pages > ssn_device_size(store->device) / SSN_PAGE_SIZE && store->salvage == NULL) {
         return ssn_fail(store->report, SELSNAP_EDAMAGED,
                         "the store has %" PRIu64 " pages, but its device holds only %" PRIu64, store->super.store_pages,
                         ssn_device_size(store->device) / SSN_PAGE_SIZE);
@@ -161,6 +163,7 @@ int ssn_store_open(const struct ssn_store_params *params, struct ssn_store **ret
     store->rewrite_user = params->rewrite_user;
     bool other_damaged = false;
     int rc = make_locks(store);
+    rc = rc == SELSNAP_OK && params->salvage ? ssn_salvage_open(store->mem, &store->salvage) : rc;
     rc = rc != SELSNAP_OK ? rc : choose_super(store, &other_damaged);
     if (rc != SELSNAP_OK) {
         goto out;
@@ -178,6 +181,10 @@ int ssn_store_open(const struct ssn_store_params *params, struct ssn_store **ret
     rc = rc != SELSNAP_OK ? rc : ssn_journal_init(&store->journal, store->mem, store->super.journal_pages);
     store->journal_made = rc == SELSNAP_OK;
     rc = rc != SELSNAP_OK ? rc : ssn_recover(store, params, other_damaged);
+    if (rc == SELSNAP_OK && params->salvage) {
+        ssn_pages_salvage(store->pages);
+        rc = ssn_salvage_walk(store);
+    }
     if (rc == SELSNAP_OK) {
         *ret_store = store;
         return rc;
@@ -361,7 +368,12 @@ static int check_place(struct ssn_store *store, uint64_t place, size_t len) {
 
 int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size_t len) {
     int rc = check_place(store, place, len);
-    return rc != SELSNAP_OK ? rc : ssn_store_dev_read(store, "data", buf, len, place);
+    rc = rc != SELSNAP_OK ? rc : ssn_store_dev_read(store, "data", buf, len, place);
+    if (rc != SELSNAP_OK && store->salvage != NULL) {
+        memset(buf, 0, len);
+        rc = SELSNAP_OK;
+    }
+    return rc;
 }
 
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len) {

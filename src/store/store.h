@@ -40,6 +40,9 @@ int ssn_store_format(selsnap_device *device, struct ssn_report *report, const st
 /* Reads the newest superblock's facts alone. SELSNAP_ENOTSTORE, SELSNAP_EDAMAGED, SELSNAP_EVERSION, SELSNAP_EIO. */
 int ssn_store_peek(selsnap_device *device, struct ssn_report *report, struct ssn_store_facts *ret_facts);
 
+/* The slot of the newest superblock, 0 or 1. */
+int ssn_store_newest_slot(selsnap_device *device, struct ssn_report *report, unsigned *ret_slot);
+
 /* ---- opening ---- */
 
 /* Told each put of the replayed journal, in order; last: it is of the last batch, whose data may be missing. */
@@ -62,6 +65,7 @@ struct ssn_store_params {
     void *replay_user;
     ssn_rewrite_fn rewrite; /* NULL: the runs that the batch takes are read and written again as they are */
     void *rewrite_user;
+    bool salvage; /* read_only: see below */
 };
 
 /* Superblock and replay, into memory; nothing is written. Then ssn_store_activate(), unless it is read-only. */
@@ -105,6 +109,25 @@ int ssn_store_forget(struct ssn_store *store, const struct ssn_key *key);
  */
 unsigned ssn_store_enter(struct ssn_store *store);
 void ssn_store_leave(struct ssn_store *store, unsigned ticket);
+
+/*
+ * A store opened with `salvage` is read beside its damage: what cannot be read counts as absent, and the ranges of keys
+ * of which nothing is known are told as gaps. Items that the journal put into a gap are found all the same. Data that
+ * cannot be read reads as zeros, for its checksum to tell. One thread.
+ */
+struct ssn_gap {
+    struct ssn_key low;
+    struct ssn_key last;
+};
+/* The first gap that ends at or after the key; false: none. */
+bool ssn_store_next_gap(const struct ssn_store *store, const struct ssn_key *key, struct ssn_gap *ret_gap);
+/* Whether nothing is known of some key from low to last. */
+bool ssn_store_gap_meets(const struct ssn_store *store, const struct ssn_key *low, const struct ssn_key *last);
+/* Of the item with the key nothing is known: its value makes no sense. */
+int ssn_store_add_gap(struct ssn_store *store, const struct ssn_key *key);
+/* Whether the newest changes are lost: the log is damaged before its end, or not the newest superblock was found. */
+bool ssn_store_is_cut(const struct ssn_store *store, const char **ret_reason);
+uint64_t ssn_store_pages_damaged(const struct ssn_store *store);
 
 /* ---- changing it ---- */
 

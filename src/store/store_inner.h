@@ -57,6 +57,7 @@ struct ssn_store {
     bool read_only;
     ssn_rewrite_fn rewrite;
     void *rewrite_user;
+    struct ssn_salvage *salvage; /* NULL: damage is an error */
     bool readers_made, space_made, journal_made, locks_made; /* what close has to undo */
     struct ssn_store_facts facts;
     struct ssn_pages *pages;
@@ -122,6 +123,8 @@ struct ssn_slots {
 
 /* Reads both slots and chooses [F-4]; whether a newer one existed [F-5] is for the caller to find out. */
 int ssn_slots_read(selsnap_device *device, struct ssn_report *report, struct ssn_slots *ret_slots);
+/* The same; a slot that cannot be read counts as damaged. */
+int ssn_slots_salvage(selsnap_device *device, struct ssn_report *report, struct ssn_slots *ret_slots);
 void ssn_facts_of_super(const struct ssn_superblock *super, struct ssn_store_facts *ret_facts);
 /* upkeep_busy: writes the superblock with the next sequence, and flushes. On success it is store->super. */
 int ssn_super_write(struct ssn_store *store, struct ssn_superblock *super);
@@ -168,6 +171,18 @@ int ssn_checkpoint_run(struct ssn_store *store, uint32_t flags, uint64_t change_
 /* As ssn_store_checkpoint(). */
 int ssn_checkpoint_shared(struct ssn_store *store, bool always);
 void ssn_fold_free(struct ssn_fold *fold);
+
+/* ---- salvage.c: only with store->salvage ---- */
+
+enum { SSN_CUT_TEXT = 200 };
+int ssn_salvage_open(struct ssn_mem *mem, struct ssn_salvage **ret_salvage);
+void ssn_salvage_close(struct ssn_salvage *salvage);
+/* The newest changes are lost; the report's last failure says why. */
+void ssn_salvage_cut(struct ssn_store *store);
+/* Finds the gaps. */
+int ssn_salvage_walk(struct ssn_store *store);
+/* The tree's first item at or after the key (forward false: the last at or before it) that is in no gap. */
+int ssn_salvage_seek(struct ssn_store *store, const struct ssn_key *key, bool forward, struct ssn_item *ret_item);
 
 /* ---- recovery.c ---- */
 

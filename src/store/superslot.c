@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int read_slot(selsnap_device *device, struct ssn_report *report, unsigned slot, struct ssn_slots *slots) {
+static int read_slot(selsnap_device *device, struct ssn_report *report, unsigned slot, bool salvage,
+                     struct ssn_slots *slots) {
     uint8_t page[SSN_PAGE_SIZE];
     uint64_t place = ssn_super_place(slot);
     int rc = ssn_device_check(device, place * SSN_PAGE_SIZE, sizeof page, false);
@@ -14,6 +15,10 @@ static int read_slot(selsnap_device *device, struct ssn_report *report, unsigned
     }
     if (rc == SELSNAP_OK) {
         rc = ssn_device_read(device, page, sizeof page, place * SSN_PAGE_SIZE);
+    }
+    if (rc == SELSNAP_EIO && salvage) {
+        slots->result[slot] = SELSNAP_EDAMAGED;
+        return SELSNAP_OK;
     }
     if (rc != SELSNAP_OK) {
         return ssn_fail(report, rc == SELSNAP_EIO ? SELSNAP_ESTORE : rc,
@@ -24,11 +29,11 @@ static int read_slot(selsnap_device *device, struct ssn_report *report, unsigned
     return SELSNAP_OK;
 }
 
-int ssn_slots_read(selsnap_device *device, struct ssn_report *report, struct ssn_slots *ret_slots) {
+static int read_slots(selsnap_device *device, struct ssn_report *report, bool salvage, struct ssn_slots *ret_slots) {
     struct ssn_slots slots;
     memset(&slots, 0, sizeof slots);
     for (unsigned i = 0; i < 2; i++) {
-        int rc = read_slot(device, report, i, &slots);
+        int rc = read_slot(device, report, i, salvage, &slots);
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -53,6 +58,23 @@ int ssn_slots_read(selsnap_device *device, struct ssn_report *report, struct ssn
     }
     *ret_slots = slots;
     return SELSNAP_OK;
+}
+
+int ssn_slots_read(selsnap_device *device, struct ssn_report *report, struct ssn_slots *ret_slots) {
+    return read_slots(device, report, false, ret_slots);
+}
+
+int ssn_slots_salvage(selsnap_device *device, struct ssn_report *report, struct ssn_slots *ret_slots) {
+    return read_slots(device, report, true, ret_slots);
+}
+
+int ssn_store_newest_slot(selsnap_device *device, struct ssn_report *report, unsigned *ret_slot) {
+    struct ssn_slots slots;
+    int rc = ssn_slots_read(device, report, &slots);
+    if (rc == SELSNAP_OK) {
+        *ret_slot = slots.newest;
+    }
+    return rc;
 }
 
 void ssn_facts_of_super(const struct ssn_superblock *super, struct ssn_store_facts *ret_facts) {
