@@ -338,6 +338,25 @@ void ssn_designation_dropped(struct selsnap *ss, struct ssn_group *group) {
     ssn_designation_count_due(ss);
 }
 
+/* The group's next ranges item at or after *key, beside damage. SELSNAP_ENOENT: none. */
+static int next_ranges(struct selsnap *ss, const struct ssn_group *group, struct ssn_key *key,
+                       struct ssn_item *ret_item) {
+    for (;;) {
+        struct ssn_key last;
+        int rc = ssn_store_seek_over(ss->store, key, ret_item, &last);
+        if (rc == SELSNAP_EDAMAGED) {
+            *key = last;
+            bool more = ssn_key_after(key) && key->type == SSN_ITEM_RANGES && key->major == group->id;
+            if (more) {
+                continue;
+            }
+            return SELSNAP_ENOENT;
+        }
+        bool other = rc == SELSNAP_OK && (ret_item->key.type != SSN_ITEM_RANGES || ret_item->key.major != group->id);
+        return other ? SELSNAP_ENOENT : rc;
+    }
+}
+
 /* Deletes at most `budget` of the group's ranges items, and when they are all gone its record. *ret_gone: they are. */
 static int drop_some(struct selsnap *ss, struct ssn_group *group, uint64_t budget, uint64_t *ret_deleted,
                      bool *ret_gone) {
@@ -347,15 +366,14 @@ static int drop_some(struct selsnap *ss, struct ssn_group *group, uint64_t budge
     uint64_t deleted = 0;
     int rc;
     ssn_txn_init(&txn, ss->store);
-    while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_RANGES &&
-           item.key.major == group->id && deleted < budget && deleted < ssn_reclaim_txn_ops(ss)) {
+    while ((rc = next_ranges(ss, group, &key, &item)) == SELSNAP_OK && deleted < budget &&
+           deleted < ssn_reclaim_txn_ops(ss)) {
         ssn_txn_delete(&txn, &item.key);
         deleted++;
         key = item.key;
         (void)ssn_key_after(&key);
     }
-    bool gone =
-        rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && (item.key.type != SSN_ITEM_RANGES || item.key.major != group->id));
+    bool gone = rc == SELSNAP_ENOENT;
     if (gone) {
         struct ssn_key record_key = ssn_key_make(SSN_ITEM_DESIGNATION, group->id, 0);
         ssn_txn_delete(&txn, &record_key);

@@ -10,6 +10,9 @@
  *
  * What a failed commit frees may be freed later all the same, when the store answers. So before anything is looked up
  * again, that is settled; otherwise the same pages could be given twice.
+ *
+ * Damage does not stop it: what cannot be read or judged is kept, with its space, and passed by [F-16]. A walk that met
+ * damage ends all the same, so that what it did count for stays done.
  */
 #include "reclaim.h"
 
@@ -180,13 +183,23 @@ static int judge(struct walk *walk, const struct ssn_item *item) {
 static int walk_on(struct walk *walk, uint64_t budget) {
     struct ssn_item item;
     while (walk->visited < budget && walk->found < ssn_reclaim_txn_ops(walk->ss)) {
-        int rc = ssn_store_seek(walk->ss->store, &walk->next, &item);
+        struct ssn_key last;
+        int rc = ssn_store_seek_over(walk->ss->store, &walk->next, &item, &last);
+        if (rc == SELSNAP_EDAMAGED) {
+            walk->next = last;
+            walk->visited++;
+            if (!ssn_key_after(&walk->next) || walk->next.type != SSN_ITEM_ENTRY) {
+                walk->ended = true;
+                return SELSNAP_OK;
+            }
+            continue;
+        }
         if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && item.key.type != SSN_ITEM_ENTRY)) {
             walk->ended = true;
             return SELSNAP_OK;
         }
         rc = rc == SELSNAP_OK ? judge(walk, &item) : rc;
-        if (rc != SELSNAP_OK) {
+        if (rc != SELSNAP_OK && rc != SELSNAP_EDAMAGED) {
             return rc;
         }
         walk->next = item.key;
@@ -287,7 +300,16 @@ static int gather_overlay(struct selsnap *ss, uint64_t overlay, uint64_t budget,
     *ret_count = 0;
     *ret_gone = false;
     while (*ret_count < budget && *ret_count < ssn_reclaim_txn_ops(ss)) {
-        int rc = ssn_store_seek(ss->store, &key, &item);
+        struct ssn_key last;
+        int rc = ssn_store_seek_over(ss->store, &key, &item, &last);
+        if (rc == SELSNAP_EDAMAGED) {
+            key = last;
+            if (ssn_key_after(&key) && key.type == SSN_ITEM_OVERLAY && key.major == overlay) {
+                continue;
+            }
+            *ret_gone = true;
+            return SELSNAP_OK;
+        }
         if (rc == SELSNAP_ENOENT ||
             (rc == SELSNAP_OK && (item.key.type != SSN_ITEM_OVERLAY || item.key.major != overlay))) {
             *ret_gone = true;
@@ -387,14 +409,17 @@ static int step(struct selsnap *ss, uint64_t budget, uint64_t *visited) {
     if (rc == SELSNAP_OK && atomic_load(&ss->due.walk)) {
         rc = walk_step(ss, budget, visited);
     }
-    if (rc == SELSNAP_OK && *visited < budget && atomic_load(&ss->due.drop_jobs) > 0) {
+    /* Damaged records of one kind keep nobody from the work of another. */
+    int damaged = rc == SELSNAP_EDAMAGED ? rc : SELSNAP_OK;
+    if (rc == damaged && *visited < budget && atomic_load(&ss->due.drop_jobs) > 0) {
         rc = drop_overlays(ss, budget, visited);
+        damaged = rc == SELSNAP_EDAMAGED ? rc : damaged;
     }
-    if (rc == SELSNAP_OK && *visited < budget && atomic_load(&ss->due.drop_groups) > 0) {
+    if ((rc == SELSNAP_OK || rc == damaged) && *visited < budget && atomic_load(&ss->due.drop_groups) > 0) {
         rc = drop_designations(ss, budget, visited);
     }
     ss->due.unsure = ss->due.unsure || rc == SELSNAP_ESTORE;
-    return rc;
+    return rc != SELSNAP_OK ? rc : damaged;
 }
 
 int ssn_reclaim_step(struct selsnap *ss, uint64_t budget, uint64_t *ret_visited, bool *ret_more) {

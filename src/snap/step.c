@@ -25,9 +25,8 @@ static int tell(const struct step *step) {
     return stop ? SELSNAP_ECANCELED : SELSNAP_OK;
 }
 
-/* The first restore that is not paused and that no thread advances. 0: none. */
-static uint64_t job_to_advance(struct selsnap *ss) {
-    uint64_t id = 0;
+/* The first restore above `id` that is not paused and that no thread advances. 0: none. */
+static uint64_t job_to_advance(struct selsnap *ss, uint64_t id) {
     struct ssn_job *job;
     while ((job = ssn_job_next(ss, id)) != NULL) {
         id = job->id;
@@ -43,9 +42,11 @@ static uint64_t job_to_advance(struct selsnap *ss) {
 }
 
 static int advance_restores(struct step *step) {
+    uint64_t after = 0;
     uint64_t id;
     int rc = SELSNAP_OK;
-    while (rc == SELSNAP_OK && step->done < step->budget && (id = job_to_advance(step->ss)) != 0) {
+    int damaged = SELSNAP_OK;
+    while (rc == SELSNAP_OK && step->done < step->budget && (id = job_to_advance(step->ss, after)) != 0) {
         uint64_t visited;
         bool ended;
         rc = ssn_restore_step(step->ss, id, slice_of(step), &visited, &ended);
@@ -53,8 +54,13 @@ static int advance_restores(struct step *step) {
         rc = rc == SELSNAP_OK ? tell(step) : rc;
         /* Another thread may have been faster. */
         rc = rc == SELSNAP_EBUSY || rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+        if (rc == SELSNAP_EDAMAGED) {
+            damaged = rc; /* it has ended so, or cannot go on: the others can */
+            after = id;
+            rc = SELSNAP_OK;
+        }
     }
-    return rc;
+    return rc != SELSNAP_OK ? rc : damaged;
 }
 
 static int reclaim(struct step *step) {
@@ -97,11 +103,16 @@ int ssn_step(struct selsnap *ss, const selsnap_step_options *options, uint32_t *
     if (rc == SELSNAP_OK && (what & SELSNAP_STEP_RESTORE) != 0) {
         rc = advance_restores(&step);
     }
+    /* Damage that keeps one kind of work from going on keeps no other. */
+    int damaged = rc == SELSNAP_EDAMAGED ? rc : SELSNAP_OK;
+    rc = damaged != SELSNAP_OK ? SELSNAP_OK : rc;
     if (rc == SELSNAP_OK && (what & SELSNAP_STEP_RECLAIM) != 0) {
         rc = reclaim(&step);
+        damaged = rc == SELSNAP_EDAMAGED ? rc : damaged;
+        rc = rc == SELSNAP_EDAMAGED ? SELSNAP_OK : rc;
     }
     uint32_t more = 0;
-    more |= (what & SELSNAP_STEP_RESTORE) != 0 && job_to_advance(ss) != 0 ? SELSNAP_STEP_RESTORE : 0;
+    more |= (what & SELSNAP_STEP_RESTORE) != 0 && job_to_advance(ss, 0) != 0 ? SELSNAP_STEP_RESTORE : 0;
     more |= (what & SELSNAP_STEP_RECLAIM) != 0 && ssn_reclaim_pending(ss) ? SELSNAP_STEP_RECLAIM : 0;
     bool fold = rc == SELSNAP_OK && (what & SELSNAP_STEP_CHECKPOINT) != 0 &&
                 (more == 0 ? checkpoint_due(ss) : ssn_store_pressure(ss->store) >= CHECKPOINT_PRESSURE);
@@ -111,7 +122,7 @@ int ssn_step(struct selsnap *ss, const selsnap_step_options *options, uint32_t *
     if (ret_more != NULL) {
         *ret_more = more;
     }
-    return rc;
+    return rc != SELSNAP_OK ? rc : damaged;
 }
 
 /* How far a job is; SELSNAP_ENOENT when it has ended. */
