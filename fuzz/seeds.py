@@ -130,13 +130,16 @@ def cli():
     """Scripts."""
     scripts = {
         "show": "list -s store\nshow one -s store --json\nsubset list -s store\nsubset show sub --json -s store",
-        "inspect": "check -s store -o origin\ndump -s store\ninfo -s store --json\nmap -s store\nmap two --json -s store",
+        "inspect": "check -s store -o origin\ndump -s store\ninfo -s store --json\nmap -s store\n"
+                   "map two --json -s store",
         "create": "create new -s store --range 4K:8K --range 0x9000:1 --minus 8192:4096 --property key=value\n"
                   "create more -s store --subset sub --policy give-up --json\ndelete new -s store\nstep -s store --all",
-        "write": "write --live -s store --offset 4096 --input data\nwrite one -s store --offset 1 --length 9 --input data\n"
+        "write": "write --live -s store --offset 4096 --input data\n"
+                 "write one -s store --offset 1 --length 9 --input data\n"
                  "reset one -s store\nzero --live -s store --offset 0 --length 64K\n"
                  "discard two -s store --offset 8K --length 4K\napply data -s store",
-        "read": "read one -s store --offset 1 --length 20 --output out\nread two -s store --undesignated zeros --pristine\n"
+        "read": "read one -s store --offset 1 --length 20 --output out\n"
+                "read two -s store --undesignated zeros --pristine\n"
                 "read --live -s store --length 1K",
         "restore": "restore one -s store --no-wait\ncreate x -s store\nstep -s store --budget 2 --json\n"
                    "restore two -s store --range 8K:4K --skip-lost\nstep --all -s store",
@@ -145,8 +148,10 @@ def cli():
                   "subset delete sub -s store",
         "format": "format -s fresh -o origin --size 1M --journal-size 64K --block-size 8K --json\ncreate a -s fresh\n"
                   "format -s store -o origin --force\nlist -s store",
-        "wrong": "help\nhelp create\nversion --json\n-h\nnothing\nsubset\nlist\nlist -s none --json\nlist -s data\n"
-                 "create -s store\nread one two -s store\nwrite --live one -s store --offset 0\nlist -x\nlist --size 1\n"
+        "wrong": "help\nhelp create\nversion --json\n-h\nnothing\nsubset\nlist\nlist -s none --json\n"
+                 "list -s data\n"
+                 "create -s store\nread one two -s store\nwrite --live one -s store --offset 0\nlist -x\n"
+                 "list --size 1\n"
                  "create a --range 1:0 -s store\nstep --budget \"\" -s store",
         "flags": "list -s store --read-only --other-origin --origin-changed --memory 64M\nlist -s store -o data\n"
                  "list -s origin -o store\nscrub -s store --length 8K --json\nscrub -s store --from 4K",
@@ -154,7 +159,7 @@ def cli():
     return {name: text.encode() for name, text in scripts.items()}
 
 
-HARNESSES = {"fuzz_cli": cli, "fuzz_calls": calls, "fuzz_decode": decode, "fuzz_image": image}
+HARNESSES = {"fuzz_calls": calls, "fuzz_cli": cli, "fuzz_decode": decode, "fuzz_image": image}
 
 
 def main():
