@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const where_names[WHERE_COUNT] = {"memory", "tmpfs", "direct"};
+
+/* The file has no name any more once it is open. */
+static bool open_file(const char *folder, const char *name, uint32_t flags, uint64_t bytes,
+                      selsnap_device **ret_device) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/selsnap-bench-%s-%ld", folder, name, (long)getpid());
+    int code = selsnap_device_open_file(path, flags | SELSNAP_FILE_CREATE, bytes, ret_device, NULL);
+    (void)unlink(path);
+    if (code == SELSNAP_ENOTSUP || code == SELSNAP_ENOENT || code == SELSNAP_EREADONLY) {
+        return false;
+    }
+    bench_need(code, path);
+    return true;
+}
+
+static bool open_one(enum where where, const char *folder, const char *name, uint64_t bytes,
+                     selsnap_device **ret_device) {
+    if (where == WHERE_MEMORY) {
+        bench_need(selsnap_device_open_memory(bytes, 512, ret_device), "memory device");
+        return true;
+    }
+    bool direct = where == WHERE_DIRECT;
+    return open_file(direct ? folder : "/dev/shm", name, direct ? SELSNAP_FILE_DIRECT : 0, bytes, ret_device);
+}
+
+/* Every byte of both devices written once, so that no page is met for the first time by a load. */
+static void fill(selsnap_device *device, uint64_t bytes, uint8_t first) {
+    enum { STEP = 1 << 20 };
+    uint8_t *buf = aligned_alloc(4096, STEP);
+    if (buf == NULL) {
+        abort();
+    }
+    for (uint64_t at = 0; at < bytes; at += STEP) {
+        size_t part = bytes - at < STEP ? (size_t)(bytes - at) : STEP;
+        for (size_t i = 0; i < part; i += 8) {
+            uint64_t word = (at + i) * UINT64_C(0x9e3779b97f4a7c15) + first;
+            memcpy(buf + i, &word, sizeof word);
+        }
+        bench_need(selsnap_device_write(device, buf, part, at), "fill");
+    }
+    bench_need(selsnap_device_flush(device), "fill");
+    free(buf);
+}
+
+bool devices_open(struct devices *devices, enum where where, const char *folder, uint64_t origin_bytes,
+                  uint64_t store_bytes, bool counted) {
+    memset(devices, 0, sizeof *devices);
+    if (!open_one(where, folder, "origin", origin_bytes, &devices->origin)) {
+        return false;
+    }
+    if (!open_one(where, folder, "store", store_bytes, &devices->store)) {
+        selsnap_device_close(devices->origin);
+        return false;
+    }
+    fill(devices->origin, origin_bytes, 1);
+    fill(devices->store, store_bytes, 0);
+    if (counted) {
+        bench_need(selsnap_device_open_counting(devices->origin, &devices->counted_origin), "counting");
+        bench_need(selsnap_device_open_counting(devices->store, &devices->counted_store), "counting");
+    }
+    return true;
+}
+
+void devices_close(struct devices *devices) {
+    selsnap_device_close(devices->counted_origin);
+    selsnap_device_close(devices->counted_store);
+    selsnap_device_close(devices->origin);
+    selsnap_device_close(devices->store);
+}
+
+selsnap_device_counts devices_counts(selsnap_device *counted) {
+    selsnap_device_counts counts = {.struct_size = sizeof counts};
+    bench_need(selsnap_device_get_counts(counted, &counts, 1), "counts");
+    return counts;
+}
