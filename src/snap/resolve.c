@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See resolve.h. Entries of a run stand next to each other in the index, by level, then index, then epoch. Each seek
- * tells the next entry there is, so levels and extents without entries cost nothing.
+ * tells the next entry there is, so levels and extents without entries cost nothing. A scan of several seeks is not of
+ * one moment; ssn_resolve_at() looks again where that could mislead, ssn_resolve_newest() is asked by who has claimed
+ * the blocks.
  */
 #include "resolve.h"
 
@@ -141,7 +143,8 @@ static int take_entry(struct selsnap *ss, const struct extent_scan *scan, const 
     return SELSNAP_OK;
 }
 
-int ssn_resolve_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, uint64_t point, uint64_t cap,
+/* One scan, seek by seek: entries published meanwhile may be met or not. */
+static int scan_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, uint64_t point, uint64_t cap,
                    struct ssn_source *ret_sources) {
     struct extent_scan scan;
     struct ssn_item item;
@@ -161,6 +164,36 @@ int ssn_resolve_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned co
         scan.index++;
     }
     return SELSNAP_OK;
+}
+
+static bool same_epochs(const struct ssn_source *sources, const uint64_t *epochs, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (sources[i].epoch != epochs[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Two entries of a block may be published during a scan, the first behind it, the second before it; the second alone
+ * would be taken. But whoever met the second finds the first when it looks again. So a scan during which the index
+ * changed counts only if it found what the one before it found.
+ */
+int ssn_resolve_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, uint64_t point, uint64_t cap,
+                   struct ssn_source *ret_sources) {
+    uint64_t epochs[SSN_RUN_BLOCKS];
+    for (bool again = false;; again = true) {
+        uint64_t version = ssn_store_version(ss->store);
+        int rc = scan_at(ss, run, first, count, point, cap, ret_sources);
+        if (rc != SELSNAP_OK || ssn_store_version(ss->store) == version ||
+            (again && same_epochs(ret_sources, epochs, count))) {
+            return rc;
+        }
+        for (unsigned i = 0; i < count; i++) {
+            epochs[i] = ret_sources[i].epoch;
+        }
+    }
 }
 
 static int check_block(struct selsnap *ss, uint64_t block, const struct ssn_source *source, const uint8_t *data) {
