@@ -12,21 +12,10 @@
 #include <string.h>
 
 /* One block of a restore: whole, through a pooled buffer, then the bytes asked for. */
-static int read_from_source(struct selsnap *ss, uint64_t block, uint64_t point, uint64_t source_point, uint8_t *buf,
+static int read_from_source(struct selsnap *ss, uint64_t block, const struct ssn_source *source, uint8_t *buf,
                             uint64_t skip, uint64_t len) {
-    struct ssn_source source;
-    int rc =
-        ssn_resolve_at(ss, block / SSN_RUN_BLOCKS, (unsigned)(block % SSN_RUN_BLOCKS), 1, source_point, point, &source);
-    if (rc != SELSNAP_OK) {
-        return rc;
-    }
-    if (source.kind != SSN_ENTRY_DATA && source.kind != SSN_ENTRY_ZERO) {
-        /* It can only have gone if the restore has ended since, and its source was deleted: the origin has the content.
-         */
-        return ssn_origin_read(ss, buf, (size_t)len, ssn_offset_of(ss, block) + skip);
-    }
     uint8_t *whole = ssn_buffers_take(&ss->buffers);
-    rc = ssn_resolve_read(ss, block, 1, &source, whole, NULL);
+    int rc = ssn_resolve_read(ss, block, 1, source, whole, NULL);
     if (rc == SELSNAP_OK) {
         memcpy(buf, whole + skip, (size_t)len);
     }
@@ -42,8 +31,8 @@ static int read_part(struct selsnap *ss, uint8_t *buf, uint64_t len, uint64_t of
     unsigned in_run = (unsigned)(first % SSN_RUN_BLOCKS);
     struct ssn_runbits remaining;
     uint64_t points[SSN_RUN_BLOCKS];
-    uint64_t source_points[SSN_RUN_BLOCKS];
-    int rc = ssn_restore_remaining(ss, run, in_run, count, &remaining, points, source_points);
+    struct ssn_source sources[SSN_RUN_BLOCKS];
+    int rc = ssn_restore_remaining(ss, run, in_run, count, &remaining, points, sources);
     unsigned i = 0;
     while (rc == SELSNAP_OK && i < count) {
         bool from_source = ssn_runbits_get(&remaining, in_run + i);
@@ -54,9 +43,9 @@ static int read_part(struct selsnap *ss, uint8_t *buf, uint64_t len, uint64_t of
         uint64_t begin = ssn_max_u64(offset, ssn_offset_of(ss, first + i));
         uint64_t end = ssn_min_u64(offset + len, ssn_offset_of(ss, first + i + n));
         uint8_t *to = buf + (begin - offset);
-        rc = from_source ? read_from_source(ss, first + i, points[i], source_points[i], to,
-                                            begin - ssn_offset_of(ss, first + i), end - begin)
-                         : ssn_origin_read(ss, to, (size_t)(end - begin), begin);
+        rc = from_source
+                 ? read_from_source(ss, first + i, &sources[i], to, begin - ssn_offset_of(ss, first + i), end - begin)
+                 : ssn_origin_read(ss, to, (size_t)(end - begin), begin);
         i += n;
     }
     return rc;

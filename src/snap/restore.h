@@ -4,8 +4,10 @@
  *
  *   STARTING: its point is taken, its record is not durable: writers of its blocks wait, everybody reads the device
  *   UNSURE:   the commit of its record failed, so its fate is unknown: writes to blocks it would restore fail, until
- * the store answers and its record is deleted again RUNNING:  a block it has to copy reads from the source until
- * copied, for the origin and for snapshots younger than it ENDING:   all is copied; its end is being recorded
+ *             the store answers and its record is deleted again
+ *   RUNNING:  a block it has to copy reads from the source until copied, for the origin and for snapshots younger than it
+ *   ENDING:   all is copied; its end is being recorded
+ *   ENDED:    it is in no list any more, and no longer holds its source: what it says of blocks may be wrong
  *
  * Blocks to copy: those of its designation with an entry in [source point, job point), not lost, not done. A block is
  * done in memory when it is copied, durably only after a later flush of the origin.
@@ -17,7 +19,7 @@
 #include "map.h"
 #include "resolve.h"
 
-enum ssn_job_state { SSN_JOB_STARTING, SSN_JOB_UNSURE, SSN_JOB_RUNNING, SSN_JOB_ENDING };
+enum ssn_job_state { SSN_JOB_STARTING, SSN_JOB_UNSURE, SSN_JOB_RUNNING, SSN_JOB_ENDING, SSN_JOB_ENDED };
 
 struct ssn_job {
     uint64_t id;
@@ -48,10 +50,12 @@ struct ssn_job {
 
 /*
  * Which of the blocks [first, first + count) of a run some running restore still has to copy. Fast when none runs.
- * ret_point (may be NULL): per block, the job's point; ret_source_point: per block, its source's point.
+ * ret_points (may be NULL): per block, the job's point; ret_sources: per block, what it reads from. Those hold while the
+ * caller's read section lasts, though the restore may end, and its source be deleted: to ask the index again would be
+ * wrong then, because an entry of a younger snapshot may answer.
  */
 int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsigned count,
-                          struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points);
+                          struct ssn_runbits *ret_bits, uint64_t *ret_points, struct ssn_source *ret_sources);
 
 /*
  * Whether a restore of some of the blocks is starting: the writer must let go of its claim, and wait. Look after taking

@@ -45,7 +45,7 @@ int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
 }
 
 int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsigned count,
-                          struct ssn_runbits *ret_bits, uint64_t *ret_points, uint64_t *ret_source_points) {
+                          struct ssn_runbits *ret_bits, uint64_t *ret_points, struct ssn_source *ret_sources) {
     *ret_bits = ssn_runbits_none();
     if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0) {
         return SELSNAP_OK;
@@ -59,12 +59,15 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
         if (state == SSN_JOB_RUNNING || state == SSN_JOB_ENDING) {
             rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
         }
+        if (atomic_load(&job->state) == SSN_JOB_ENDED) {
+            bits = ssn_runbits_none(); /* its source may have gone before it was asked; the origin has it all */
+        }
         for (unsigned i = 0; i < count; i++) {
             if (ssn_runbits_get(&bits, first + i)) {
                 ssn_runbits_set(ret_bits, first + i);
                 if (ret_points != NULL) {
                     ret_points[i] = job->record.point;
-                    ret_source_points[i] = job->source_point;
+                    ret_sources[i] = sources[i];
                 }
             }
         }
@@ -101,7 +104,8 @@ static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, cons
     return rc == SELSNAP_OK ? rc : ssn_fail(&ss->report, rc, "no memory to note what a restore has copied");
 }
 
-/* Reads the sources of neighbouring blocks. What is damaged there cannot be restored: it keeps what the device has. */
+/* Reads the sources of neighbouring blocks. What is damaged there cannot be restored: it keeps what the device has, and is
+ * lost for snapshots that read the source so far. */
 static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block, unsigned count,
                         const struct ssn_source *sources, uint8_t *buf, unsigned *ret_good) {
     unsigned bad = 0;
@@ -113,7 +117,8 @@ static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block,
         pthread_mutex_lock(&job->lock);
         job->damaged++;
         pthread_mutex_unlock(&job->lock);
-        rc = SELSNAP_OK;
+        uint64_t at = block + bad;
+        rc = ssn_preserve_damaged(ss, at / SSN_RUN_BLOCKS, (unsigned)(at % SSN_RUN_BLOCKS));
     }
     return rc;
 }

@@ -116,6 +116,7 @@ void ssn_job_unlist(struct selsnap *ss, struct ssn_job *job, bool with_hidden) {
     }
     catalogue->job_count--;
     memmove(catalogue->jobs + at, catalogue->jobs + at + 1, (catalogue->job_count - at) * sizeof(void *));
+    atomic_store(&job->state, SSN_JOB_ENDED); /* before the source can be deleted */
     job->source->restores--;
     atomic_fetch_sub(&catalogue->active_jobs, 1);
     ssn_catalogue_unlock(catalogue);

@@ -152,20 +152,12 @@ static int look_at_entries(struct selsnap_view *view, struct piece *piece) {
 static int look_at_restores(struct selsnap_view *view, struct piece *piece) {
     struct ssn_runbits remaining;
     uint64_t points[SSN_RUN_BLOCKS];
-    uint64_t source_points[SSN_RUN_BLOCKS];
-    int rc = ssn_restore_remaining(view->ss, piece->run, piece->first, piece->count, &remaining, points, source_points);
-    if (rc != SELSNAP_OK || !ssn_runbits_any(&remaining)) {
-        return rc;
-    }
+    struct ssn_source sources[SSN_RUN_BLOCKS];
+    int rc = ssn_restore_remaining(view->ss, piece->run, piece->first, piece->count, &remaining, points, sources);
     for (unsigned i = 0; rc == SELSNAP_OK && i < piece->count; i++) {
         if (is_unknown(piece, i) && ssn_runbits_get(&remaining, piece->first + i) &&
             points[i] < view->snap->record.point) {
-            struct ssn_source *source = &piece->sources[i];
-            rc = ssn_resolve_at(view->ss, piece->run, piece->first + i, 1, source_points[i], points[i], source);
-            /* The entry can only have gone if the restore has ended since, and then the origin has the content. */
-            if (source->kind != SSN_ENTRY_DATA && source->kind != SSN_ENTRY_ZERO) {
-                source->kind = SSN_ENTRY_NONE;
-            }
+            piece->sources[i] = sources[i];
         }
     }
     return rc;
