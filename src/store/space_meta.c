@@ -3,6 +3,9 @@
 #include "space.h"
 
 #include <string.h>
+#include <time.h>
+
+enum { PATIENCE_MS = 2000 }; /* how long a checkpoint waits for readers */
 
 void ssn_space_begin_meta(struct ssn_space *space) {
     pthread_mutex_lock(&space->lock);
@@ -65,8 +68,8 @@ static int take_spare(struct ssn_space *space, uint64_t wanted, bool whole, stru
     return SELSNAP_ENOSPACE;
 }
 
-int ssn_space_take_meta(struct ssn_space *space, uint64_t wanted, bool whole, struct ssn_run *ret_run) {
-    pthread_mutex_lock(&space->lock);
+/* lock is held: from wherever there is something. */
+static int take_somewhere(struct ssn_space *space, uint64_t wanted, bool whole, struct ssn_run *ret_run) {
     int rc = take_free(space, wanted, whole, ret_run);
     if (rc == SELSNAP_ENOSPACE && space->limbo.count + space->limbo_next.count > 0) {
         ssn_space_poll_locked(space);
@@ -81,8 +84,35 @@ int ssn_space_take_meta(struct ssn_space *space, uint64_t wanted, bool whole, st
         space->meta_cursor = space->store_pages;
         rc = rc != SELSNAP_OK ? rc : take_free(space, wanted, whole, ret_run);
     }
-    ssn_space_tell_room(space);
-    pthread_mutex_unlock(&space->lock);
+    return rc;
+}
+
+/* lock is held: whether there is more to come when readers end. */
+static bool readers_hold(struct ssn_space *space) {
+    bool spare = space->spare.count > 0 && !ssn_readers_passed(space->readers, space->spare_mark);
+    return spare || space->limbo.count + space->limbo_next.count > 0;
+}
+
+/*
+ * What waits for readers counts as room when changes are admitted, so the checkpoint that folds them must not fail for
+ * it: it waits for them too. Not for ever: a reader's device may hang, or the reader be the one who waits.
+ */
+int ssn_space_take_meta(struct ssn_space *space, uint64_t wanted, bool whole, struct ssn_run *ret_run) {
+    const struct timespec moment = {0, 1000000};
+    int rc = SELSNAP_ENOSPACE;
+    for (unsigned waited = 0; rc == SELSNAP_ENOSPACE && waited <= PATIENCE_MS; waited++) {
+        if (waited > 0) {
+            (void)nanosleep(&moment, NULL);
+        }
+        pthread_mutex_lock(&space->lock);
+        rc = take_somewhere(space, wanted, whole, ret_run);
+        ssn_space_tell_room(space);
+        bool waiting = readers_hold(space);
+        pthread_mutex_unlock(&space->lock);
+        if (!waiting) {
+            break;
+        }
+    }
     return rc;
 }
 
