@@ -75,6 +75,9 @@ static const struct option_row rows[OPT_COUNT] = {
                     PLACE(budget)},
     [OPT_ALL] = {"all", NULL, "go on until nothing is left to do", KIND_FLAG, 0, 0},
     [OPT_FROM] = {"from", "POSITION", "go on where a scrub before stopped, as it told", KIND_TEXT, 0, PLACE(from)},
+    [OPT_AS_TAKEN] = {"as-taken", NULL,
+                      "give up what was written into snapshots where it is not all known, instead of the snapshots",
+                      KIND_FLAG, 0, 0},
 };
 
 void args_print_options(uint64_t options) {

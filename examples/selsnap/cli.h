@@ -19,7 +19,7 @@
 #define CLI_OK 0        /* Done. */
 #define CLI_FAILED 1    /* The operation failed. */
 #define CLI_USAGE 2     /* The command line is wrong; nothing was opened. */
-#define CLI_DAMAGE 3    /* check or scrub found damage. */
+#define CLI_DAMAGE 3    /* check or scrub found damage, or repair lost something. */
 #define CLI_NOT_FOUND 4 /* No such snapshot, subset or file. */
 
 /* How much is read and written at a time. A multiple of every block size. */
@@ -89,6 +89,7 @@ enum option_id {
     OPT_BUDGET,
     OPT_ALL,
     OPT_FROM,
+    OPT_AS_TAKEN,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -193,6 +194,8 @@ bool interrupt_seen(void);
 /* session.c */
 /* Open the store and the origin, and a context on them; read-only unless @p writable. Returns an exit code. */
 int session_open(struct cli *cli, bool writable);
+/* The two devices alone. */
+int session_open_devices(struct cli *cli, bool writable);
 /* Close what is open. @p exit_code is what the command returned; it stays unless it was CLI_OK and closing failed. */
 int session_close(struct cli *cli, int exit_code);
 /* Open one device; @p role is for messages. Returns an exit code. */
@@ -213,6 +216,10 @@ void figures_print(struct cli *cli);
 /* All figures of a context. */
 int cmd_info(struct cli *cli);
 
+/* cmd_format.c */
+/* Refuse a device that holds something: it may be the wrong one, and the library looks for stores only. */
+int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const char *path);
+
 /* The commands. */
 int cmd_apply(struct cli *cli);
 int cmd_check(struct cli *cli);
@@ -227,6 +234,7 @@ int cmd_map(struct cli *cli);
 int cmd_read(struct cli *cli);
 int cmd_release(struct cli *cli);
 int cmd_rename(struct cli *cli);
+int cmd_repair(struct cli *cli);
 int cmd_reset(struct cli *cli);
 int cmd_restore(struct cli *cli);
 int cmd_scrub(struct cli *cli);

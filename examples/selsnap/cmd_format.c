@@ -14,10 +14,9 @@
 /* How much of a device is looked at for data of others: superblocks and partition tables lie there. */
 #define LOOK_BYTES ((size_t)128 << 10)
 
-/* Refuse a device that holds something: it may be the wrong one, and the library looks for stores only. */
-static int refuse_data(struct cli *cli, const char *path) {
+int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const char *path) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
-    int code = selsnap_device_get_info(cli->store, &info);
+    int code = selsnap_device_get_info(device, &info);
     unsigned char *buf = malloc(LOOK_BYTES);
     int result = CLI_OK;
     if (buf == NULL) {
@@ -25,14 +24,14 @@ static int refuse_data(struct cli *cli, const char *path) {
     }
     size_t len = info.size_bytes < LOOK_BYTES ? (size_t)info.size_bytes : LOOK_BYTES;
     if (code == SELSNAP_OK) {
-        code = selsnap_device_read(cli->store, buf, len, 0);
+        code = selsnap_device_read(device, buf, len, 0);
     }
     if (code != SELSNAP_OK) {
-        result = fail_with(cli, code, "", "store '%s'", path);
+        result = fail_with(cli, code, "", "%s '%s'", role, path);
     }
     for (size_t i = 0; result == CLI_OK && i < len; i++) {
         if (buf[i] != 0) {
-            result = fail_with(cli, SELSNAP_EEXIST, "it is not empty", "store '%s'", path);
+            result = fail_with(cli, SELSNAP_EEXIST, "it is not empty", "%s '%s'", role, path);
         }
     }
     free(buf);
@@ -147,7 +146,7 @@ int cmd_format(struct cli *cli) {
     }
     bool opened = result == CLI_OK;
     if (result == CLI_OK && !created && !args_given(&cli->args, OPT_FORCE)) {
-        result = refuse_data(cli, path);
+        result = refuse_data(cli, cli->store, "store", path);
     }
     if (result == CLI_OK) {
         result = format_store(cli, path);

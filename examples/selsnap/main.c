@@ -13,6 +13,9 @@
 #define FORMAT_OPTIONS                                                                                            \
     (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_BLOCK_SIZE) | \
      OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE))
+#define REPAIR_OPTIONS                                                                                         \
+    ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
+     OPT_BIT(OPT_AS_TAKEN))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
 
@@ -57,6 +60,9 @@ static const struct command commands[] = {
      "verify preserved data, all of it or some at a time",
      "With --length it stops after about so many bytes, and tells where; --from goes on there.\n"
      "Exit code 3: damage found."},
+    {"repair", "NEW", 1, 1, REPAIR_OPTIONS, cmd_repair, "bring what is sound of a damaged store into a new one",
+     "The damaged store is only read. What is lost is told; no block of the new store is wrong.\n"
+     "Exit code 3: something is lost."},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", ""},
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
     {"info", "", 0, 0, COMMON, cmd_info, "figures of the store", ""},
@@ -67,7 +73,7 @@ static const char *const exit_codes = "exit codes:\n"
                                       "  0  done\n"
                                       "  1  the operation failed\n"
                                       "  2  the command line is wrong\n"
-                                      "  3  check or scrub found damage\n"
+                                      "  3  check or scrub found damage, or repair lost something\n"
                                       "  4  no such snapshot, subset or file\n";
 
 static void print_help(void) {

@@ -16,6 +16,7 @@ struct hint {
 
 static const struct hint hints[] = {
     {SELSNAP_EEXIST, "format", "--force formats it all the same; what it holds is lost"},
+    {SELSNAP_EEXIST, "repair", "--force repairs into it all the same; what it holds is lost"},
     {SELSNAP_EEXIST, NULL, "choose another name; 'selsnap list' shows those in use"},
     {SELSNAP_EORIGIN, NULL,
      "check -o; if this is a true copy of the origin that was recorded, --other-origin accepts it"},
@@ -24,6 +25,7 @@ static const struct hint hints[] = {
     {SELSNAP_ENOTSTORE, NULL, "check -s; 'selsnap format -o ORIGIN -s STORE' makes a store"},
     {SELSNAP_ELOCKED, NULL, "another process uses it: wait for it, or end it"},
     {SELSNAP_EREADONLY, NULL, "commands that only read work with --read-only, others need write access"},
+    {SELSNAP_ENOSPACE, "repair", "the new store has to be larger"},
     {SELSNAP_ENOSPACE, NULL,
      "delete snapshots and run 'selsnap step --all'; snapshots made with --policy give-up never stop writes"},
     {SELSNAP_ETOOSMALL, NULL, "give it more room, as with --size 1G, or a smaller --journal-size"},
@@ -35,7 +37,10 @@ static const struct hint hints[] = {
     {SELSNAP_EUNDESIGNATED, "read", "--undesignated zeros, or live, fills in what the snapshot does not hold"},
     {SELSNAP_EUNDESIGNATED, NULL, "'selsnap show NAME' lists the ranges that the snapshot holds"},
     {SELSNAP_EDAMAGED, "check", ""},
-    {SELSNAP_EDAMAGED, NULL, "'selsnap check' tells what is damaged"},
+    {SELSNAP_EDAMAGED, "repair",
+     "--as-taken saves what it can where only what was written into snapshots is not known"},
+    {SELSNAP_EDAMAGED, NULL,
+     "'selsnap check' tells what is damaged; 'selsnap repair NEW' brings what is sound into a new store"},
     {SELSNAP_EOVERLAP, NULL, "keep the store outside the origin"},
     {SELSNAP_EALIGN, NULL, "use multiples of the origin's logical block, mostly 512 or 4096"},
     {SELSNAP_ERANGE, NULL, "'selsnap info' tells the origin's size"},

@@ -109,10 +109,7 @@ static uint32_t open_flags(const struct args *args, bool writable) {
     return flags;
 }
 
-int session_open(struct cli *cli, bool writable) {
-    if (args_given(&cli->args, OPT_READ_ONLY)) {
-        writable = false;
-    }
+int session_open_devices(struct cli *cli, bool writable) {
     const char *store_path = session_store_path(cli);
     if (store_path == NULL) {
         return CLI_USAGE;
@@ -125,6 +122,14 @@ int session_open(struct cli *cli, bool writable) {
     if (result == CLI_OK) {
         result = session_open_device(cli, "origin", cli->origin_name, device_flags, 0, &cli->origin);
     }
+    return result;
+}
+
+int session_open(struct cli *cli, bool writable) {
+    if (args_given(&cli->args, OPT_READ_ONLY)) {
+        writable = false;
+    }
+    int result = session_open_devices(cli, writable);
     if (result != CLI_OK) {
         return result;
     }
@@ -139,7 +144,7 @@ int session_open(struct cli *cli, bool writable) {
     int code = selsnap_open(cli->store, cli->origin, &options, &cli->ss);
     if (code != SELSNAP_OK) {
         cli->ss = NULL;
-        return fail_with(cli, code, message, "store '%s'", store_path);
+        return fail_with(cli, code, message, "store '%s'", session_store_path(cli));
     }
     return CLI_OK;
 }
