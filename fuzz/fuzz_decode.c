@@ -32,7 +32,7 @@ static void decode_superblock(struct input *in, uint8_t mend) {
     struct ssn_superblock super;
     if (ssn_super_decode(page, place, &super) == SELSNAP_OK) {
         uint64_t area = ssn_super_area(&super);
-        must(super.incompat == 0 && ssn_super_place(super.sequence) == place);
+        must((super.incompat & ~(uint32_t)SSN_INCOMPAT_HOLES) == 0 && ssn_super_place(super.sequence) == place);
         must(ssn_is_power_of_2(super.block_bytes) && super.block_bytes >= 4096 && super.block_bytes <= 1048576);
         must(super.origin_bytes > 0 && super.store_pages <= UINT64_MAX / SSN_PAGE_SIZE && super.store_pages > area);
         must(super.journal_pages >= 16 && super.journal_pages <= 262144 && super.journal_start < super.journal_pages);
@@ -55,8 +55,31 @@ static void mend_offsets(uint8_t *page) {
     size_t at = SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * items;
     for (unsigned i = 0; i < items && at + SSN_INNER_ITEM <= SSN_PAGE_SIZE; i++) {
         ssn_put16(page + SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * i, (uint16_t)at);
-        at += ssn_page_level(page) > 0 ? SSN_INNER_ITEM : SSN_LEAF_ITEM_MIN + ssn_get16(page + at + SSN_KEY_SIZE);
+        uint16_t len = ssn_get16(page + at + SSN_KEY_SIZE);
+        size_t leaf_item = len == SSN_HOLE_LEN ? SSN_HOLE_ITEM : SSN_LEAF_ITEM_MIN + (size_t)len;
+        at += ssn_page_level(page) > 0 ? SSN_INNER_ITEM : leaf_item;
     }
+}
+
+/* Encodes an item again; gives its bytes, and the last key it speaks of. */
+static size_t pack_item(const uint8_t *page, unsigned index, const struct ssn_page_expect *expect, uint8_t *packed,
+                        struct ssn_key *key) {
+    if (expect->level > 0) {
+        uint64_t place;
+        uint64_t checksum;
+        ssn_page_child(page, index, &place, &checksum);
+        must(place >= expect->first_place && place < expect->store_pages);
+        return ssn_page_encode_inner_item(packed, key, place, checksum);
+    }
+    const struct ssn_key first = *key;
+    if (ssn_page_hole(page, index, key)) {
+        must(ssn_key_compare(&first, key) <= 0);
+        return ssn_page_encode_hole(packed, &first, key);
+    }
+    uint16_t len;
+    const uint8_t *value = ssn_page_value(page, index, &len);
+    must(len <= SSN_VALUE_MAX && value >= page && value + len <= page + SSN_PAGE_SIZE);
+    return ssn_page_encode_leaf_item(packed, key, value, len);
 }
 
 /* A page that passed its check: every item, every way to find it, and the page built again. */
@@ -69,7 +92,6 @@ static void use_page(const uint8_t *page, const struct ssn_page_expect *expect) 
     size_t len = 0;
     for (unsigned i = 0; i < items; i++) {
         struct ssn_key key;
-        uint16_t value_len;
         ssn_page_key(page, i, &key);
         must(i == 0 || ssn_key_compare(&before, &key) < 0);
         must(ssn_page_find(page, &key) == i && ssn_page_find_last(page, &key) == (int)i);
@@ -79,18 +101,8 @@ static void use_page(const uint8_t *page, const struct ssn_page_expect *expect) 
             bool there = i + 1 < items && ssn_page_find_last(page, &after) == (int)i + 1;
             must(there || ssn_page_find_last(page, &after) == (int)i);
         }
-        if (expect->level == 0) {
-            const uint8_t *value = ssn_page_value(page, i, &value_len);
-            must(value_len <= SSN_VALUE_MAX && value >= page && value + value_len <= page + SSN_PAGE_SIZE);
-            len += ssn_page_encode_leaf_item(packed + len, &key, value, value_len);
-        } else {
-            uint64_t place;
-            uint64_t checksum;
-            ssn_page_child(page, i, &place, &checksum);
-            must(place >= expect->first_place && place < expect->store_pages);
-            len += ssn_page_encode_inner_item(packed + len, &key, place, checksum);
-        }
         before = key;
+        len += pack_item(page, i, expect, packed + len, &before);
     }
     must(ssn_page_used(page) == SSN_PAGE_HEADER + (size_t)SSN_PAGE_SLOT * items + len);
     const struct ssn_page_head head = {ssn_page_place(page), ssn_page_sequence(page), ssn_page_level(page), page + 32};
