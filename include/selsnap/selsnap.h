@@ -1353,6 +1353,7 @@ typedef int (*selsnap_line_fn)(void *user, const char *line);
  * @retval SELSNAP_OK         Done; see ret_result->problems.
  * @retval SELSNAP_ECANCELED  A callback said so.
  * @retval SELSNAP_EINVAL     An argument is NULL, or struct_size is not set.
+ * @retval SELSNAP_ESTORE     The store could not be read, or not be written.
  * @retval SELSNAP_ENOMEM     No memory, or none under the limit.
  * @threading   Any thread, beside all other calls. The callbacks must not call the context: what they wait for may wait
  *              for the check.

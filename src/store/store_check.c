@@ -359,7 +359,9 @@ int ssn_store_check(struct ssn_store *store, struct ssn_store_check *check) {
     struct checker checker;
     int rc = store->journal.ready ? ssn_store_drain(store) : SELSNAP_OK;
     rc = rc == SELSNAP_OK && store->journal.ready ? ssn_store_checkpoint(store) : rc;
-    bool unfolded = rc == SELSNAP_EDAMAGED; /* the root itself is damaged */
+    /* The root itself is damaged, or damage has used up the reserve. */
+    bool unfolded = rc == SELSNAP_EDAMAGED || rc == SELSNAP_ENOSPACE;
+    const char *reason = rc == SELSNAP_ENOSPACE ? "there is no room" : "what it must read is damaged";
     if (rc != SELSNAP_OK && !unfolded) {
         return rc;
     }
@@ -376,7 +378,7 @@ int ssn_store_check(struct ssn_store *store, struct ssn_store_check *check) {
     check->items = 0;
     check->problems = 0;
     if (unfolded) {
-        ssn_store_check_problem(check, "no checkpoint can be made: what it must read is damaged");
+        ssn_store_check_problem(check, "no checkpoint can be made: %s", reason);
     }
     ssn_upkeep_begin(store);
     rc = check_supers(&checker);
