@@ -290,7 +290,8 @@ SELSNAP_API int selsnap_store_origin_hint(selsnap_device *store, char *buf, size
 
 /** @brief What an event is about. */
 #define SELSNAP_EVENT_STORE_FILLING 1u    /**< value: percent of the store in use (at 75, 90, 95, 99). */
-#define SELSNAP_EVENT_BLOCK_LOST 2u       /**< offset, len: blocks given up; value: 1 no room, 2 the origin could not be read. */
+#define SELSNAP_EVENT_BLOCK_LOST 2u       /**< offset, len: blocks given up; value: 1 no room, 2 the origin could not be read,
+                                               3 a restore found its source damaged: lost to snapshots taken since it began. */
 #define SELSNAP_EVENT_RESTORE_DONE 3u     /**< id: the job; value: the snapshot. */
 #define SELSNAP_EVENT_STORE_FAILED 4u     /**< The store fails; value: the device's own error. */
 #define SELSNAP_EVENT_STORE_RECOVERED 5u  /**< The store answers again. */

@@ -28,7 +28,7 @@ enum ssn_entry_kind {
     SSN_ENTRY_MARK = 3,
     SSN_ENTRY_LOST_SPACE = 4,
     SSN_ENTRY_LOST_READ = 5,
-    SSN_ENTRY_LOST_DAMAGE = 6, /* of a damaged store, by the repair that made this one */
+    SSN_ENTRY_LOST_DAMAGE = 6, /* by the repair that made this store, or by a restore with a damaged source */
 };
 enum ssn_job_kind { SSN_JOB_RESTORE = 1, SSN_JOB_DROP_OVERLAY = 2 };
 

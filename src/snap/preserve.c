@@ -295,6 +295,11 @@ static int commit_entries(struct plan *plan, bool essential) {
     return rc;
 }
 
+/* The value of SELSNAP_EVENT_BLOCK_LOST. */
+static int64_t lost_why(uint8_t kind) {
+    return kind == SSN_ENTRY_LOST_SPACE ? 1 : kind == SSN_ENTRY_LOST_READ ? 2 : 3;
+}
+
 static void tell(struct plan *plan) {
     struct ssn_counters *counters = &plan->ss->count;
     for (unsigned i = 0; i < plan->count; i++) {
@@ -304,7 +309,7 @@ static void tell(struct plan *plan) {
         } else if (ssn_entry_is_lost(plan->kind[i])) {
             ssn_count(&counters->blocks_lost, 1);
             ssn_event(&plan->ss->report, SELSNAP_EVENT_BLOCK_LOST, 0, ssn_offset_of(plan->ss, block_at(plan, i)),
-                      ssn_block_len(plan->ss, block_at(plan, i)), plan->kind[i] == SSN_ENTRY_LOST_SPACE ? 1 : 2);
+                      ssn_block_len(plan->ss, block_at(plan, i)), lost_why(plan->kind[i]));
         }
     }
 }
@@ -369,6 +374,33 @@ int ssn_preserve(struct selsnap *ss, uint64_t run, unsigned first, unsigned coun
         read_old(plan);
         rc = store_plan(plan);
         ssn_buffers_return(&ss->buffers, plan->buffer);
+    }
+    ssn_free(&ss->mem, plan);
+    return rc;
+}
+
+int ssn_preserve_damaged(struct selsnap *ss, uint64_t run, unsigned index) {
+    struct plan *plan = ssn_calloc(&ss->mem, 1, sizeof *plan);
+    if (plan == NULL) {
+        return ssn_fail(&ss->report, SELSNAP_ENOMEM, "no memory to record what is lost");
+    }
+    plan->ss = ss;
+    plan->run = run;
+    plan->first = index;
+    plan->count = 1;
+    bool any;
+    bool settled;
+    int rc = decide(plan, NULL, UINT64_MAX, &any);
+    if (rc == SELSNAP_OK && plan->kind[0] == SSN_ENTRY_DATA) {
+        rc = ssn_store_settle(ss->store, &settled);
+        rc = rc == SELSNAP_OK && settled ? decide(plan, NULL, UINT64_MAX, &any) : rc;
+    }
+    if (rc == SELSNAP_OK && plan->kind[0] == SSN_ENTRY_DATA) {
+        plan->kind[0] = SSN_ENTRY_LOST_DAMAGE;
+        rc = commit_entries(plan, true);
+    }
+    if (rc == SELSNAP_OK) {
+        tell(plan);
     }
     ssn_free(&ss->mem, plan);
     return rc;

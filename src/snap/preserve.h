@@ -16,5 +16,10 @@
  */
 int ssn_preserve(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, const struct ssn_runbits *want,
                  uint64_t cap);
+/*
+ * A restore gives this block up because its source is damaged, and the device keeps what it has: records it as lost for
+ * the snapshots taken since the restore began, which would have read the source. The block is claimed. As above.
+ */
+int ssn_preserve_damaged(struct selsnap *ss, uint64_t run, unsigned index);
 
 #endif

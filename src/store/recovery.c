@@ -154,6 +154,32 @@ static int check_batch(struct replay *replay, enum batch_state *ret_state, uint3
     return SELSNAP_OK;
 }
 
+/*
+ * Where the log ends without a failed checksum: a later batch behind it was written only when the one missing here was
+ * durable. It begins within the greatest length of a batch.
+ */
+static int look_behind(struct replay *replay) {
+    const struct ssn_superblock *super = &replay->store->super;
+    uint64_t end = replay->offset + SSN_BATCH_SECTORS_MAX / SSN_SECTORS_PER_PAGE;
+    end = ssn_min_u64(end + 1, super->journal_pages);
+    for (uint64_t offset = replay->offset; offset < end; offset++) {
+        const uint8_t *page;
+        int rc = ring_at(&replay->ring, offset, 1, &page);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
+        uint64_t position = (super->journal_start + offset) % super->journal_pages * SSN_SECTORS_PER_PAGE;
+        for (unsigned i = 0; i < SSN_SECTORS_PER_PAGE; i++) {
+            struct ssn_sector sector;
+            if (ssn_sector_decode(page + (size_t)i * SSN_SECTOR_SIZE, &sector) && sector.position == position + i &&
+                sector.number > replay->number) {
+                return damaged_ring(replay, offset, i, "it holds a batch behind one that is missing");
+            }
+        }
+    }
+    return SELSNAP_OK;
+}
+
 static int apply_op(struct replay *replay, const struct ssn_op *op, bool last) {
     struct ssn_store *store = replay->store;
     struct ssn_generation *active = &store->active;
@@ -215,6 +241,10 @@ static int replay_ring(struct replay *replay) {
             return rc;
         }
         if (state == BATCH_NONE) {
+            rc = look_behind(replay);
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
             break;
         }
         rc = replay->held_len > 0 ? apply_held(replay, false) : SELSNAP_OK;

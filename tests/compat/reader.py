@@ -229,6 +229,7 @@ class Store:
         while True:
             batch = self.read_batch(journal, total, position, number, chain, incarnation, consumed)
             if batch is None:
+                self.look_behind(journal, total, position, number, consumed)
                 return
             incarnation = batch[0].incarnation
             self.incarnations.append(incarnation)
@@ -240,6 +241,13 @@ class Store:
             self.journal_bytes += self.last_batch_bytes
             number += 1
             self.batches += 1
+
+    def look_behind(self, journal, total, position, number, consumed):
+        """[F-8] No later batch may stand behind the one that is missing."""
+        for i in range(min(2048 + 8, total - consumed)):
+            at = (position + i) % total
+            sector = Sector(journal[at * SECTOR:(at + 1) * SECTOR])
+            need(not (sector.valid and sector.position == at and sector.number > number), "a batch is missing")
 
     def read_batch(self, journal, total, position, number, chain, incarnation, consumed):
         """The batch expected at the position, or None when there is none: the end, or the mark of a torn one."""

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRESH = 99, STEPS = 200, CHECKED_BLOCKS_LOW = 32, CHECKED_FROM = 242 };
+
+struct session {
+    const struct scene *scene;
+    struct heap heap;
+    selsnap_device *origin;
+    selsnap_device *store;
+    selsnap *ss;
+    uint32_t live[SCENE_BLOCKS];
+    uint32_t holds[SCENE_SNAPS + 1][SCENE_BLOCKS];
+    uint64_t id[SCENE_SNAPS + 1];
+    unsigned snap_count;
+    const char *stage;
+    bool gives_up; /* a restore may have ended, and left blocks with a damaged source as the device has them */
+    struct outcome *outcome;
+};
+
+static void wrong(const struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void wrong(const struct session *session, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)printf("# %s: ", session->stage);
+    (void)vprintf(format, args);
+    (void)printf("\n");
+    va_end(args);
+    (void)fflush(stdout);
+    _Exit(1);
+}
+
+/* The errors by which damage may be told. */
+static void need_named(const struct session *session, int code, const char *what) {
+    if (code != SELSNAP_OK && code != SELSNAP_EDAMAGED && code != SELSNAP_ELOST) {
+        wrong(session, "%s gave %s", what, selsnap_error_name(code));
+    }
+}
+
+static bool start(struct session *session, uint32_t flags) {
+    selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
+    options.flags = flags;
+    options.allocator = heap_allocator(&session->heap);
+    session->ss = NULL;
+    int code = selsnap_open(session->store, session->origin, &options, &session->ss);
+    bool opened = code == SELSNAP_OK;
+    if (!opened && code != SELSNAP_EDAMAGED && code != SELSNAP_ENOTSTORE && code != SELSNAP_EVERSION) {
+        wrong(session, "open gave %s", selsnap_error_name(code));
+    }
+    if (!opened && (session->ss != NULL || session->heap.live != 0)) {
+        wrong(session, "a refused open left something behind");
+    }
+    return opened;
+}
+
+static void stop(struct session *session) {
+    need_named(session, selsnap_close(session->ss), "close");
+    session->ss = NULL;
+    if (session->heap.live != 0) {
+        wrong(session, "%" PRId64 " pieces of memory are left", session->heap.live);
+    }
+}
+
+static unsigned next_block(unsigned block) {
+    return block + 1 == CHECKED_BLOCKS_LOW ? CHECKED_FROM : block + 1;
+}
+
+static void note_error(struct session *session, unsigned block, uint32_t holds) {
+    struct outcome *outcome = session->outcome;
+    bool same = outcome->errors == 0 || (outcome->error_block == block && outcome->error_holds == holds);
+    outcome->one_copy = same && (outcome->errors == 0 || outcome->one_copy);
+    outcome->errors++;
+    outcome->error_block = block;
+    outcome->error_holds = holds;
+}
+
+static void read_block(struct session *session, selsnap_view *view, unsigned snap, unsigned block, bool noting) {
+    uint8_t bytes[SCENE_PAGE];
+    uint32_t holds = session->holds[snap][block];
+    int code = selsnap_view_read(view, bytes, sizeof bytes, (uint64_t)block * SCENE_PAGE);
+    if (holds == HOLDS_NOTHING && code == SELSNAP_EUNDESIGNATED) {
+        return;
+    }
+    need_named(session, code, "a read of a snapshot");
+    if (code == SELSNAP_OK && (holds >= HOLDS_LOST || !scene_right(bytes, block, holds))) {
+        char text[128];
+        pattern_describe(bytes, text, sizeof text);
+        wrong(session, "block %u of snapshot %u (%" PRIu64 ") should hold %" PRIu32 ", gave %s", block, snap,
+              session->id[snap], holds, text);
+    }
+    if (code != SELSNAP_OK && holds < HOLDS_LOST && noting) {
+        note_error(session, block, holds);
+    }
+    /* An undamaged record of a loss reads as lost; that is no error here. */
+}
+
+static void read_snapshots(struct session *session, bool noting) {
+    for (unsigned i = 0; i < session->snap_count; i++) {
+        selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
+        selsnap_view *view = NULL;
+        options.id = session->id[i];
+        int code = selsnap_view_open(session->ss, &options, &view);
+        need_named(session, code, "opening a view");
+        for (unsigned block = 0; code == SELSNAP_OK && block < SCENE_BLOCKS; block = next_block(block)) {
+            read_block(session, view, i, block, noting);
+        }
+        if (code == SELSNAP_OK && selsnap_view_close(view) != SELSNAP_OK) {
+            wrong(session, "a view did not close");
+        }
+    }
+}
+
+static void read_live(struct session *session) {
+    uint8_t bytes[SCENE_PAGE];
+    for (unsigned block = 0; block < SCENE_BLOCKS; block = block + 1 == CHECKED_BLOCKS_LOW ? SCENE_FREE : block + 1) {
+        int code = selsnap_read(session->ss, bytes, sizeof bytes, (uint64_t)block * SCENE_PAGE);
+        need_named(session, code, "a read of the live device");
+        if (code == SELSNAP_OK && session->gives_up && session->live[block] != FRESH &&
+            scene_right(bytes, block, session->scene->device[block])) {
+            continue;
+        }
+        if (code == SELSNAP_OK && !scene_right(bytes, block, session->live[block])) {
+            char text[128];
+            pattern_describe(bytes, text, sizeof text);
+            wrong(session, "block %u of the live device should hold %" PRIu32 ", gave %s", block, session->live[block],
+                  text);
+        }
+    }
+}
+
+static int write_block(struct session *session, unsigned block) {
+    uint8_t bytes[SCENE_PAGE];
+    pattern_fill(bytes, sizeof bytes, (uint64_t)block * SCENE_PAGE, 1, FRESH);
+    int code = selsnap_write(session->ss, bytes, sizeof bytes, (uint64_t)block * SCENE_PAGE);
+    if (code == SELSNAP_OK) {
+        session->live[block] = FRESH;
+    }
+    return code;
+}
+
+static unsigned check(struct session *session) {
+    selsnap_check_result result = {.struct_size = sizeof result};
+    int code = selsnap_check(session->ss, NULL, NULL, NULL, NULL, &result);
+    if (code != SELSNAP_OK) {
+        wrong(session, "the check gave %s", selsnap_error_name(code));
+    }
+    return (unsigned)result.problems;
+}
+
+static void scrub(struct session *session) {
+    selsnap_scrub scrub = SELSNAP_SCRUB_INIT;
+    for (unsigned steps = 0; scrub.done == 0; steps++) {
+        if (selsnap_scrub_step(session->ss, &scrub, 256 << 10, NULL, NULL) != SELSNAP_OK || steps == STEPS) {
+            wrong(session, "the scrub does not end");
+        }
+    }
+}
+
+/* New snapshots, writes, the work that waits: each may fail by name, and none may harm what is readable. */
+static void go_on(struct session *session) {
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    unsigned at = session->snap_count;
+    for (unsigned block = SCENE_FREE; block < SCENE_FREE + 8; block++) {
+        int code = write_block(session, block);
+        if (code != SELSNAP_OK) {
+            wrong(session, "a write that preserves nothing gave %s", selsnap_error_name(code));
+        }
+    }
+    options.name = "fresh";
+    options.designation = "low";
+    int code = selsnap_snapshot_create(session->ss, &options, &session->id[at]);
+    if (code != SELSNAP_ENOENT) { /* its designation's name may be what is damaged */
+        need_named(session, code, "making a snapshot");
+    }
+    session->outcome->snapshot_made = code == SELSNAP_OK;
+    for (unsigned block = 0; code == SELSNAP_OK && block < SCENE_BLOCKS; block++) {
+        session->holds[at][block] = block < 32 ? session->live[block] : HOLDS_NOTHING;
+    }
+    session->snap_count += code == SELSNAP_OK;
+    for (unsigned block = 0; block < SCENE_BLOCKS; block = next_block(block)) {
+        code = block % 3 == 0 ? write_block(session, block) : SELSNAP_OK;
+        need_named(session, code, "a write that preserves");
+        session->outcome->writes += block % 3 == 0 && code == SELSNAP_OK;
+    }
+    code = SELSNAP_OK;
+    uint32_t more = 1;
+    for (unsigned steps = 0; code == SELSNAP_OK && more != 0; steps++) {
+        code = selsnap_step(session->ss, NULL, &more);
+        need_named(session, code, "a step");
+        if (steps == STEPS) {
+            wrong(session, "steps do not end");
+        }
+    }
+}
+
+static void open_devices(struct session *session, const uint8_t *image, uint64_t size) {
+    const struct scene *scene = session->scene;
+    bool ok = selsnap_device_open_memory(SCENE_BLOCKS * SCENE_PAGE, 0, &session->origin) == SELSNAP_OK &&
+              selsnap_device_write(session->origin, scene->origin, SCENE_BLOCKS * SCENE_PAGE, 0) == SELSNAP_OK &&
+              selsnap_device_open_memory(size, 0, &session->store) == SELSNAP_OK &&
+              selsnap_device_write(session->store, image, (size_t)size, 0) == SELSNAP_OK;
+    if (!ok) {
+        wrong(session, "no devices");
+    }
+}
+
+static void set_expected(struct session *session) {
+    const struct scene *scene = session->scene;
+    memcpy(session->live, scene->live, sizeof session->live);
+    session->snap_count = scene->snap_count;
+    for (unsigned i = 0; i < scene->snap_count; i++) {
+        session->id[i] = scene->snap[i].id;
+        memcpy(session->holds[i], scene->snap[i].holds, sizeof session->holds[i]);
+    }
+}
+
+void verify(const struct scene *scene, const uint8_t *image, uint64_t size, struct outcome *ret_outcome) {
+    static struct session session;
+    memset(&session, 0, sizeof session);
+    memset(ret_outcome, 0, sizeof *ret_outcome);
+    session.scene = scene;
+    session.outcome = ret_outcome;
+    set_expected(&session);
+    open_devices(&session, image, size);
+    session.stage = "opened read-only";
+    ret_outcome->refused_reading = !start(&session, SELSNAP_OPEN_READ_ONLY);
+    if (!ret_outcome->refused_reading) {
+        read_snapshots(&session, true);
+        read_live(&session);
+        ret_outcome->problems = check(&session);
+        scrub(&session);
+        stop(&session);
+    }
+    session.stage = "opened for writing";
+    ret_outcome->refused = !start(&session, 0);
+    if (!ret_outcome->refused) {
+        read_snapshots(&session, false);
+        read_live(&session);
+        session.stage = "after writes and steps";
+        session.gives_up = ret_outcome->refused_reading || ret_outcome->problems > 0;
+        go_on(&session);
+        read_snapshots(&session, false);
+        read_live(&session);
+        (void)check(&session);
+        stop(&session);
+        session.stage = "opened again";
+        if (start(&session, 0)) {
+            read_snapshots(&session, false);
+            read_live(&session);
+            stop(&session);
+        }
+    }
+    selsnap_device_close(session.store);
+    selsnap_device_close(session.origin);
+}
