@@ -9,7 +9,10 @@
 static void meet(struct stalldev *dev, uint32_t op, uint64_t offset, uint64_t len) {
     pthread_mutex_lock(&dev->lock);
     bool touches = op == STALL_FLUSH || (offset < dev->offset + dev->len && dev->offset < offset + len);
-    if ((dev->ops & op) != 0 && touches) {
+    bool meets = (dev->ops & op) != 0 && touches;
+    if (meets && dev->skip > 0) {
+        dev->skip--;
+    } else if (meets) {
         dev->ops = 0;
         dev->stalled = true;
         dev->released = false;
@@ -86,13 +89,22 @@ struct stalldev *stalldev_open(uint64_t size) {
     return dev;
 }
 
-void stalldev_arm(struct stalldev *dev, uint32_t ops, uint64_t offset, uint64_t len) {
+static void arm(struct stalldev *dev, uint32_t ops, uint64_t offset, uint64_t len, uint64_t skip) {
     pthread_mutex_lock(&dev->lock);
     assert_false(dev->stalled);
     dev->ops = ops;
     dev->offset = offset;
     dev->len = len;
+    dev->skip = skip;
     pthread_mutex_unlock(&dev->lock);
+}
+
+void stalldev_arm(struct stalldev *dev, uint32_t ops, uint64_t offset, uint64_t len) {
+    arm(dev, ops, offset, len, 0);
+}
+
+void stalldev_arm_nth(struct stalldev *dev, uint32_t ops, uint64_t nth) {
+    arm(dev, ops, 0, UINT64_MAX, nth - 1);
 }
 
 void stalldev_wait(struct stalldev *dev) {

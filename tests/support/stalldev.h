@@ -20,6 +20,7 @@ struct stalldev {
     uint32_t ops;    /* lock: the next call of these kinds that touches the range waits */
     uint64_t offset; /* lock; flushes touch every range */
     uint64_t len;    /* lock */
+    uint64_t skip;   /* lock: so many such calls still pass */
     bool stalled;    /* lock: a call waits */
     bool released;   /* lock */
 };
@@ -28,6 +29,8 @@ struct stalldev {
 struct stalldev *stalldev_open(uint64_t size);
 /* The next call of these kinds that touches the range waits, before it does anything; calls after it pass. */
 void stalldev_arm(struct stalldev *dev, uint32_t ops, uint64_t offset, uint64_t len);
+/* The same for the nth call from now on (1: the next) of these kinds, wherever. */
+void stalldev_arm_nth(struct stalldev *dev, uint32_t ops, uint64_t nth);
 /* Until a call waits. */
 void stalldev_wait(struct stalldev *dev);
 bool stalldev_is_stalled(struct stalldev *dev);

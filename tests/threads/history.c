@@ -36,7 +36,7 @@ struct history *history_new(uint64_t sectors, uint64_t content, uint64_t flushed
         pthread_mutex_init(&history->lock[i], NULL);
     }
     for (uint64_t i = 0; i < sectors; i++) {
-        history_settle(history, i, content, 0);
+        history_settle(history, i, content, 0, false);
     }
     return history;
 }
@@ -102,7 +102,7 @@ void history_begin(struct history *history, uint64_t first, uint64_t count, cons
         pthread_mutex_lock(lock_of(history, first + i));
         struct history_list *list = &history->list[first + i];
         prune(list, floor, atomic_load(&history->flushed));
-        *append(list) = (struct history_event){given, tick, TICK_NEVER, TICK_NEVER, true, false};
+        *append(list) = (struct history_event){given, tick, TICK_NEVER, TICK_NEVER, true, false, contents != NULL};
         pthread_mutex_unlock(lock_of(history, first + i));
     }
 }
@@ -219,7 +219,8 @@ bool history_survives(struct history *history, uint64_t sector, uint64_t content
         bool hidden = event->content != content;
         for (uint32_t j = 0; j < list->count && !hidden; j++) {
             const struct history_event *other = &list->event[j];
-            hidden = other->begin > event->end && survives(other, flushed);
+            bool stays = survives(other, flushed) || (history->cached && !event->restored && !other->maybe);
+            hidden = other->begin > event->end && stays;
         }
         allowed = !hidden;
     }
@@ -227,11 +228,11 @@ bool history_survives(struct history *history, uint64_t sector, uint64_t content
     return allowed;
 }
 
-void history_settle(struct history *history, uint64_t sector, uint64_t content, uint64_t tick) {
+void history_settle(struct history *history, uint64_t sector, uint64_t content, uint64_t tick, bool restored) {
     pthread_mutex_lock(lock_of(history, sector));
     struct history_list *list = &history->list[sector];
     list->count = 0;
-    *append(list) = (struct history_event){content, tick, tick, tick, false, true};
+    *append(list) = (struct history_event){content, tick, tick, tick, false, true, restored};
     pthread_mutex_unlock(lock_of(history, sector));
 }
 

@@ -6,7 +6,8 @@
  *
  * A content is allowed at a moment if some change gave it that may have taken effect by then, and no later change must
  * have. After a crash a change hides earlier ones only if it was durable: restores are when they return, writes are
- * when a flush began after they returned, and succeeded.
+ * when a flush began after they returned, and succeeded. A kill loses no write, but one: what is not flushed of blocks
+ * that a restore had reached only because of it.
  *
  * Any thread; sectors share locks by groups.
  */
@@ -42,6 +43,7 @@ struct history_event {
     uint64_t returned;
     bool maybe;
     bool durable;
+    bool restored; /* it was a restore */
 };
 
 struct history_list {
@@ -53,6 +55,7 @@ struct history_list {
 struct history {
     pthread_mutex_t lock[HISTORY_LOCKS];
     _Atomic uint64_t flushed; /* changes that had returned before it survive a crash; TICK_NEVER: all do */
+    bool cached; /* the crash is a kill: changes survive it, but where a restore goes on, and begins again */
     struct history_list *list;
     uint64_t sectors;
 };
@@ -84,8 +87,8 @@ void history_keep(struct history *history, uint64_t sector, uint64_t content, st
 void history_flushed(struct history *history, uint64_t tick);
 /* Whether the sector may have the content after a crash. */
 bool history_survives(struct history *history, uint64_t sector, uint64_t content);
-/* From here on the sector has this content, durably. */
-void history_settle(struct history *history, uint64_t sector, uint64_t content, uint64_t tick);
+/* From here on the sector has this content, durably; restored: and perhaps from a restore that still runs. */
+void history_settle(struct history *history, uint64_t sector, uint64_t content, uint64_t tick, bool restored);
 /* What was not flushed may be gone. */
 void history_doubt(struct history *history);
 /* One line about what the sector may hold. */

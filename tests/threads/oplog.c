@@ -13,6 +13,10 @@ struct oplog *oplog_map(void) {
     return memory;
 }
 
+void oplog_unmap(struct oplog *log) {
+    (void)munmap(log, sizeof *log);
+}
+
 void oplog_clear(struct oplog *log) {
     atomic_store(&log->operations, 0);
     for (unsigned i = 0; i < WORLD_THREADS; i++) {

@@ -21,6 +21,7 @@ struct oplog {
 };
 
 struct oplog *oplog_map(void);
+void oplog_unmap(struct oplog *log);
 void oplog_clear(struct oplog *log);
 
 /* log: NULL for none. A full one is no place for more: the process then waits for its end. */

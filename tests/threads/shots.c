@@ -193,6 +193,7 @@ void shot_check_cut(struct world *w, struct shot *shot, uint64_t from, uint64_t 
             world_wrong(w, text, w->live, sector, NULL, from, to);
         }
     }
+    shot->checked = true;
 }
 
 /* ---- when nobody works ---- */
@@ -260,7 +261,7 @@ static void check_overlay_sector(struct world *w, struct shot *shot, const uint8
         world_wrong(w, text, shot->overlay, sector, bytes, tick, tick);
     }
     if (crashed) {
-        history_settle(shot->overlay, sector, is, tick);
+        history_settle(shot->overlay, sector, is, tick, false);
     }
 }
 
@@ -284,6 +285,9 @@ static void check_overlay(struct world *w, struct shot *shot, uint8_t *buf, bool
 static void check_live(struct world *w, uint8_t *buf, bool crashed) {
     uint64_t tick = world_tick(w);
     uint64_t step = WORLD_IO_BLOCKS * w->block_sectors;
+    selsnap_restore_info info = {0};
+    info.struct_size = sizeof info;
+    bool restoring = selsnap_restore_next(w->ss, 0, &info) == SELSNAP_OK;
     for (uint64_t first = 0; first < w->sectors; first += step) {
         uint64_t n = w->sectors - first < step ? w->sectors - first : step;
         int code = selsnap_read(w->ss, buf, (size_t)(n * PATTERN_SECTOR), first * PATTERN_SECTOR);
@@ -298,7 +302,7 @@ static void check_live(struct world *w, uint8_t *buf, bool crashed) {
                             tick, tick);
             }
             if (crashed) {
-                history_settle(w->live, first + i, content, tick);
+                history_settle(w->live, first + i, content, tick, restoring);
             }
         }
     }
@@ -328,6 +332,30 @@ static void check_list(struct world *w) {
     WORLD_CHECK(w, stats.snapshots == ready);
 }
 
+void shots_load_new(struct world *w) {
+    uint8_t *buf = malloc((size_t)WORLD_IO_BLOCKS * w->config->block_bytes);
+    assert_non_null(buf);
+    for (unsigned i = 0; i < WORLD_SHOTS; i++) {
+        struct shot *shot = &w->shot[i];
+        if (shot->state != SHOT_FREE && !shot->loaded && find_by_name(w, shot)) {
+            WORLD_CHECK(w, shot_load(w, shot, buf));
+        }
+    }
+    free(buf);
+}
+
+void world_settle(struct world *w) {
+    uint32_t more = 1;
+    for (unsigned i = 0; more != 0 && i < 2000; i++) {
+        int code = selsnap_step(w->ss, NULL, &more);
+        if (code == SELSNAP_ENOSPACE && w->config->fills) {
+            return; /* a restore that finds no room to preserve */
+        }
+        WORLD_CHECK(w, code == SELSNAP_OK);
+    }
+    WORLD_CHECK(w, more == 0);
+}
+
 static void verify(struct world *w, bool crashed) {
     uint8_t *buf = malloc((size_t)WORLD_IO_BLOCKS * w->config->block_bytes);
     assert_non_null(buf);
@@ -344,12 +372,11 @@ static void verify(struct world *w, bool crashed) {
             shot_free(w, shot);
             continue;
         }
-        bool first = !shot->loaded;
         shot->state = SHOT_READY;
         shot->pins = 0;
         check_subset(w, shot);
         WORLD_CHECK(w, shot_load(w, shot, buf));
-        if (first) {
+        if (!shot->checked) {
             shot_check_cut(w, shot, shot->begin, shot->end == TICK_NEVER ? now : shot->end);
         }
         check_overlay(w, shot, buf, crashed);

@@ -175,7 +175,7 @@ static void do_stats(struct worker *worker) {
     selsnap_stats stats = SELSNAP_STATS_INIT;
     assert_ok(selsnap_get_stats(w->ss, &stats));
     WORLD_CHECK(w, stats.memory_bytes <= stats.memory_limit_bytes && stats.store_used_bytes <= stats.store_bytes &&
-                       stats.snapshots <= w->config->shots);
+                       stats.snapshots <= WORLD_SHOTS);
 }
 
 void work_upkeep(struct worker *worker) {

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 
 enum {
-    WORLD_SHOTS = 12,
+    WORLD_SHOTS = 32,
     WORLD_THREADS = 16,
     WORLD_BLOCKS = 512, /* at most */
     WORLD_COVER = WORLD_BLOCKS / 8,
@@ -56,6 +56,7 @@ struct shot {
     unsigned deleting; /* deletes under way */
     bool gone;         /* deleted */
     bool loaded;       /* frozen is known */
+    bool checked;      /* and is one cut */
     uint64_t id;
     uint64_t number; /* names it, for ever */
     uint32_t policy;
@@ -181,6 +182,10 @@ void shot_free(struct world *w, struct shot *shot);
 bool shot_load(struct world *w, struct shot *shot, uint8_t *buf);
 /* There is a moment in from..to that gives its frozen content. */
 void shot_check_cut(struct world *w, struct shot *shot, uint64_t from, uint64_t to);
+/* After a kill: reads what was made since the last open, as far as it is there. */
+void shots_load_new(struct world *w);
+/* Steps until nothing is left to do. */
+void world_settle(struct world *w);
 /* Nobody else works: every snapshot, the overlays, the live device, selsnap_check(). */
 void world_verify(struct world *w);
 /* After a crash: what may have survived is all that is there; from here on that is certain. */
