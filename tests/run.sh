@@ -23,7 +23,7 @@ for arg in "$@"; do
 done
 
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libcmocka-dev libjansson-dev e2fsprogs doxygen python3
-    binutils"
+    binutils spin"
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 
