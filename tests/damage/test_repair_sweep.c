@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every page of a store damaged in turn, and every sector of its journal: a repair ends with each block right or lost,
+ * or refuses. Each variant runs in a process of its own, so that one that crashes or hangs is told, with the line that
+ * runs * it alone: test_repair_sweep STATE KIND PLACE. (And test_repair_sweep STATE runs those of one state.)
+ */
+#include "prng.h"
+#include "repair_rig.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum kind { KIND_ZEROS, KIND_FLIP, KIND_SECTOR, KIND_CUT_OFF, KIND_COUNT };
+enum { SECONDS = 120, SECTOR = 512, STATES = 4 };
+
+static const char *const state_names[] = {"clean", "crashed", "restoring", "paused"};
+static const char *const kind_names[] = {"zeros", "flip", "sector", "cut-off"};
+
+/* What became of a variant, as an exit status. */
+enum outcome { OUTCOME_WHOLE = 0, OUTCOME_FAILED = 1, OUTCOME_PART = 2, OUTCOME_REFUSED = 3, OUTCOMES = 4 };
+
+static struct box box;
+static enum outcome outcome; /* of the child */
+
+struct variant {
+    enum box_state state;
+    enum kind kind;
+    uint64_t place; /* page; KIND_SECTOR: sector */
+};
+
+/* false: it changes nothing. */
+static bool spoil(const struct variant *variant, uint8_t *image, uint64_t *ret_size) {
+    uint8_t *page = image + variant->place * (variant->kind == KIND_SECTOR ? SECTOR : 4096);
+    struct prng prng = prng_init(variant->place);
+    *ret_size = BOX_STORE_BYTES;
+    switch (variant->kind) {
+    case KIND_ZEROS:
+        if (pattern_all_zero(page, 4096)) {
+            return false;
+        }
+        memset(page, 0, 4096);
+        return true;
+    case KIND_FLIP:
+        page[prng_below(&prng, 4096)] ^= (uint8_t)(1u << prng_below(&prng, 8));
+        return true;
+    case KIND_SECTOR:
+        memset(page, 0x5a, SECTOR);
+        return true;
+    default:
+        *ret_size = variant->place * 4096;
+        return true;
+    }
+}
+
+/* Says so when something is wrong, by exit status. */
+static void run(const struct variant *variant) {
+    uint8_t *image = malloc(BOX_STORE_BYTES);
+    struct box_repair *repair = calloc(1, sizeof *repair);
+    uint64_t size;
+    assert_non_null(image);
+    assert_non_null(repair);
+    memcpy(image, box.image, BOX_STORE_BYTES);
+    if (spoil(variant, image, &size)) {
+        box_try(&box, image, size, repair);
+        int first = repair->code;
+        bool whole = first == SELSNAP_OK && repair->missing == 0 && box_lost_total(repair) == 0;
+        /* A refusal names the damage. */
+        assert_true(first == SELSNAP_OK || first == SELSNAP_EDAMAGED || first == SELSNAP_ENOTSTORE);
+        assert_true(!whole || repair->live_lost == 0);
+        outcome = whole ? OUTCOME_WHOLE : first == SELSNAP_OK ? OUTCOME_PART : OUTCOME_REFUSED;
+        if (!whole && variant->place % 2 == 0) {
+            repair->flags = SELSNAP_REPAIR_AS_TAKEN;
+            box_try(&box, image, size, repair);
+            assert_true(repair->code == SELSNAP_OK || repair->code == first);
+        }
+    }
+    free(image);
+    free(repair);
+}
+
+static void in_child(void **state) {
+    run(*state);
+}
+
+/* In a child of its own. */
+static enum outcome outcome_of(const struct variant *variant) {
+    (void)fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(SECONDS);
+        struct variant own = *variant;
+        const struct CMUnitTest test[] = {{"variant", in_child, NULL, NULL, &own}};
+        if (getenv("SSN_REPAIR_LOUD") == NULL) {
+            (void)!freopen("/dev/null", "w", stdout);
+            (void)!freopen("/dev/null", "w", stderr);
+        }
+        _exit(cmocka_run_group_tests(test, NULL, NULL) == 0 ? (int)outcome : OUTCOME_FAILED);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) < OUTCOMES ? (enum outcome)WEXITSTATUS(status) : OUTCOME_FAILED;
+}
+
+static void try_one(const struct variant *variant, unsigned *counts) {
+    enum outcome result = outcome_of(variant);
+    counts[result]++;
+    if (result == OUTCOME_FAILED) {
+        print_error("failed; alone: SSN_REPAIR_LOUD=1 test_repair_sweep %s %s %" PRIu64 "\n",
+                    state_names[variant->state], kind_names[variant->kind], variant->place);
+    }
+}
+
+/* Whether the page belongs to the metadata; the others hold copies of blocks, or nothing. */
+static bool is_metadata(const uint8_t *page) {
+    return memcmp(page + 8, "SSNT", 4) == 0 || memcmp(page, "SSNL", 4) == 0;
+}
+
+static void tell(enum box_state state, const char *what, const unsigned *counts) {
+    print_message("# %s, %s: %u whole, %u in part, %u refused\n", state_names[state], what, counts[OUTCOME_WHOLE],
+                  counts[OUTCOME_PART], counts[OUTCOME_REFUSED]);
+}
+
+static void sweep_pages(enum box_state state, bool metadata, unsigned *counts) {
+    for (uint64_t page = BOX_AREA / 4096; page < BOX_STORE_BYTES / 4096; page++) {
+        const uint8_t *bytes = box.image + page * 4096;
+        for (int kind = KIND_ZEROS; kind <= KIND_FLIP; kind++) {
+            const struct variant variant = {state, (enum kind)kind, page};
+            if (!pattern_all_zero(bytes, 4096) && is_metadata(bytes) == metadata &&
+                (metadata || page % 2 == (unsigned)kind % 2)) {
+                try_one(&variant, counts);
+            }
+        }
+    }
+}
+
+static void sweep_head(enum box_state state, unsigned *counts) {
+    for (uint64_t page = 0; page < 32; page++) {
+        for (int kind = KIND_ZEROS; kind <= KIND_FLIP; kind++) {
+            const struct variant variant = {state, (enum kind)kind, page};
+            try_one(&variant, counts);
+        }
+    }
+}
+
+static void sweep_journal(enum box_state state, unsigned *counts) {
+    for (uint64_t sector = 32 * 8; sector < BOX_AREA / SECTOR; sector++) {
+        const struct variant variant = {state, KIND_SECTOR, sector};
+        try_one(&variant, counts);
+    }
+}
+
+static void sweep_ends(enum box_state state, unsigned *counts) {
+    for (uint64_t pages = 1; pages < BOX_STORE_BYTES / 4096; pages += 37) {
+        const struct variant variant = {state, KIND_CUT_OFF, pages};
+        try_one(&variant, counts);
+    }
+}
+
+static void sweep(enum box_state state) {
+    unsigned data[OUTCOMES] = {0};
+    unsigned tree[OUTCOMES] = {0};
+    unsigned head[OUTCOMES] = {0};
+    unsigned journal[OUTCOMES] = {0};
+    unsigned ends[OUTCOMES] = {0};
+    box_make(&box, state);
+    sweep_pages(state, false, data);
+    sweep_pages(state, true, tree);
+    sweep_head(state, head);
+    sweep_journal(state, journal);
+    sweep_ends(state, ends);
+    tell(state, "data", data);
+    tell(state, "tree", tree);
+    tell(state, "superblocks", head);
+    tell(state, "journal", journal);
+    tell(state, "cut off", ends);
+    box_free(&box);
+    assert_int_equal(data[OUTCOME_FAILED] + tree[OUTCOME_FAILED] + head[OUTCOME_FAILED] + journal[OUTCOME_FAILED] +
+                         ends[OUTCOME_FAILED],
+                     0);
+    /* The yield. A damaged copy never costs more than blocks; one page of the tree, all but the root, leaves the rest;
+     * one superblock is enough, unless the journal has moved on from it (two variants of the newest one); the journal
+     * of a closed store does not matter. */
+    assert_true(data[OUTCOME_PART] > 100);
+    assert_int_equal(data[OUTCOME_REFUSED], 0);
+    assert_true(tree[OUTCOME_PART] > 0);
+    assert_int_equal(head[OUTCOME_REFUSED] + head[OUTCOME_PART], state == BOX_CLEAN ? 0 : 2);
+    assert_true(state == BOX_CLEAN ? journal[OUTCOME_REFUSED] == 0 : journal[OUTCOME_REFUSED] > 0);
+}
+
+static void test_repair__page_of_closed_store_damaged__right_or_lost(void **state) {
+    (void)state;
+    sweep(BOX_CLEAN);
+}
+
+static void test_repair__page_of_store_in_use_damaged__right_or_lost(void **state) {
+    (void)state;
+    sweep(BOX_CRASHED);
+}
+
+static void test_repair__page_damaged_during_restore__right_or_lost(void **state) {
+    (void)state;
+    sweep(BOX_RESTORING);
+}
+
+/* Closed, so the records of the restore are in the tree. */
+static void test_repair__page_damaged_while_restore_is_unfinished__right_or_lost(void **state) {
+    (void)state;
+    unsigned tree[OUTCOMES] = {0};
+    box_make(&box, BOX_PAUSED);
+    sweep_pages(BOX_PAUSED, true, tree);
+    tell(BOX_PAUSED, "tree", tree);
+    box_free(&box);
+    assert_int_equal(tree[OUTCOME_FAILED], 0);
+    assert_true(tree[OUTCOME_PART] > 0);
+}
+
+static int name_index(const char *const *names, int count, const char *name) {
+    int i = 0;
+    while (i < count && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static int run_alone(char **arguments) {
+    int state = name_index(state_names, STATES, arguments[0]);
+    int kind = name_index(kind_names, KIND_COUNT, arguments[1]);
+    if (state == STATES || kind == KIND_COUNT) {
+        (void)fprintf(stderr, "usage: test_repair_sweep STATE KIND PLACE\n");
+        return 2;
+    }
+    struct variant variant = {(enum box_state)state, (enum kind)kind, strtoull(arguments[2], NULL, 10)};
+    const struct CMUnitTest test[] = {{"variant", in_child, NULL, NULL, &variant}};
+    box_make(&box, variant.state);
+    int result = cmocka_run_group_tests(test, NULL, NULL);
+    box_free(&box);
+    return result;
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_repair__page_of_closed_store_damaged__right_or_lost),
+        cmocka_unit_test(test_repair__page_of_store_in_use_damaged__right_or_lost),
+        cmocka_unit_test(test_repair__page_damaged_during_restore__right_or_lost),
+        cmocka_unit_test(test_repair__page_damaged_while_restore_is_unfinished__right_or_lost),
+    };
+    int state = argc == 2 ? name_index(state_names, STATES, argv[1]) : STATES;
+    if (argc == 4) {
+        return run_alone(argv + 1);
+    }
+    return state < STATES ? _cmocka_run_group_tests(argv[1], tests + state, 1, NULL, NULL)
+                          : cmocka_run_group_tests(tests, NULL, NULL);
+}
