@@ -7,19 +7,29 @@
  * a refused store is not written to, nor is anything when opened read-only; the origin holds what was written, and
  * nothing else, unless a restore runs [P9]. Where checksums are not mended, whatever is read is right, or refused [P8].
  * Where they are mended and the check still finds nothing, the store is as good as any other: snapshots stay as they
- * were, whatever is done, and across a close [P1].
+ * were, whatever is done, and across a close [P1]. Or a new store is made of what is sound: the check finds nothing in
+ * it, and where checksums are not mended, what is read from it is right too, or lost.
  */
 #include "actions.h"
 #include "codes.h"
 #include "image.h"
 #include "readback.h"
 
-enum { MODE_HEADS = 2, MODE_RAW = 4, MODE_READ_ONLY = 8, MODE_ROOMY = 16, MODE_BLIND = 32, MODE_MEND = 128 };
+enum {
+    MODE_HEADS = 2,
+    MODE_REPAIR = 64,
+    MODE_RAW = 4,
+    MODE_READ_ONLY = 8,
+    MODE_ROOMY = 16,
+    MODE_BLIND = 32,
+    MODE_MEND = 128
+};
 
 static struct stage stages[STAGES];
 static struct cowdev store;
 static struct cowdev origin;
 static struct cowdev shadow; /* what the origin must hold */
+static struct cowdev fresh;  /* what a repair makes */
 static struct meter meter;
 static uint8_t *blank; /* a store of zeros */
 
@@ -30,12 +40,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     cow_init(&store, 's', IMAGE_STORE_BYTES);
     cow_init(&origin, 'o', IMAGE_ORIGIN_BYTES);
     cow_init(&shadow, 'x', IMAGE_ORIGIN_BYTES);
+    cow_init(&fresh, 'f', IMAGE_STORE_BYTES);
     blank = calloc(IMAGE_STORE_PAGES, COW_PAGE);
     must(blank != NULL);
     return 0;
 }
 
-static int open_store(uint8_t mode, selsnap **ret_ss) {
+static int open_store(uint8_t mode, struct cowdev *from, selsnap **ret_ss) {
     static char message[256];
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.memory_limit = (mode & MODE_ROOMY) != 0 ? 64 << 20 : (4 << 20) + 3 * (64 << 10);
@@ -45,14 +56,14 @@ static int open_store(uint8_t mode, selsnap **ret_ss) {
     options.ret_message = message;
     options.message_size = sizeof message;
     *ret_ss = NULL;
-    int code = selsnap_open(store.device, origin.device, &options, ret_ss);
+    int code = selsnap_open(from->device, origin.device, &options, ret_ss);
     code_in(code, CODES_READ | CODE(ENOTSTORE) | CODE(EVERSION) | CODE(EORIGIN) | CODE(ECHANGED) | CODE(EMEMLIMIT) |
                       CODE(EREADONLY) | CODE(EABANDONED));
     if (code != SELSNAP_OK) {
         must(*ret_ss == NULL && strlen(message) < sizeof message && meter.pieces == 0);
         must(origin.writes == 0);
         if (code == SELSNAP_EDAMAGED || code == SELSNAP_ENOTSTORE || code == SELSNAP_EVERSION) {
-            must(store.writes == 0);
+            must(from->writes == 0);
         }
     }
     return code;
@@ -161,13 +172,56 @@ static void use_store(selsnap *ss, uint8_t mode, const struct truth *expected, s
     check_origin(&done);
     if (!writable) {
         must(store.writes == 0 && origin.writes == 0);
-    } else if (sound && open_store(mode | MODE_BLIND, &ss) == SELSNAP_OK) {
+    } else if (sound && open_store(mode | MODE_BLIND, &store, &ss) == SELSNAP_OK) {
         readback_all(ss, &after);
         compare_snapshots(&before, &after, &done);
         close_store(ss);
     } else {
         must(!sound);
     }
+}
+
+/* The new store's blocks against those of the one that was damaged; `now` only where all changes are known. */
+static void compare_salvaged(const struct truth *expected, const struct truth *got, bool cut) {
+    for (unsigned i = 0; i < got->count; i++) {
+        unsigned k = 0;
+        while (k < expected->count && expected->id[k] != got->id[i]) {
+            k++;
+        }
+        must(k < expected->count || cut);
+        for (unsigned b = 0; k < expected->count && b < IMAGE_BLOCKS; b++) {
+            must(got->frozen[i][b] == expected->frozen[k][b] || is_code(got->frozen[i][b], SELSNAP_ELOST));
+            must(cut || got->now[i][b] == expected->now[k][b] || is_code(got->now[i][b], SELSNAP_ELOST));
+        }
+    }
+}
+
+static void repair_store(uint8_t mode, const struct truth *expected) {
+    static struct truth after;
+    selsnap_repair_options options = SELSNAP_REPAIR_OPTIONS_INIT;
+    selsnap_repair_result result = SELSNAP_REPAIR_RESULT_INIT;
+    unsigned lines = 0;
+    options.memory_limit = (mode & MODE_ROOMY) != 0 ? 64 << 20 : (8 << 20) + 6 * (64 << 10);
+    options.flags = (mode & MODE_BLIND) != 0 ? SELSNAP_REPAIR_OTHER_ORIGIN | SELSNAP_REPAIR_ORIGIN_CHANGED : 0;
+    options.allocator = meter_allocator(&meter, options.memory_limit);
+    options.report = count_line;
+    options.report_user = &lines;
+    int code = selsnap_repair(store.device, origin.device, fresh.device, &options, &result);
+    uint64_t refusals = CODE(ENOTSTORE) | CODE(EVERSION) | CODE(EORIGIN) | CODE(ECHANGED) | CODE(ECANCELED);
+    code_in(code, CODES_READ | CODE(ENOSPACE) | CODE(EMEMLIMIT) | CODE(ETOOSMALL) | refusals);
+    must(store.writes == 0 && origin.writes == 0 && meter.pieces == 0);
+    selsnap *ss;
+    if (code != SELSNAP_OK) {
+        return;
+    }
+    must(open_store((MODE_BLIND | MODE_ROOMY), &fresh, &ss) == SELSNAP_OK);
+    must(check_finds_nothing(ss));
+    readback_all(ss, &after);
+    readback_walk(ss);
+    if (expected != NULL) {
+        compare_salvaged(expected, &after, result.cut != 0);
+    }
+    close_store(ss);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -185,9 +239,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         image_patch(&store, stage, &in, mend);
     }
     selsnap *ss;
-    if (open_store(mode, &ss) == SELSNAP_OK) {
-        bool known = !raw && (mode & MODE_MEND) == 0;
-        use_store(ss, mode, known ? &stage->truth : NULL, &in);
+    const struct truth *expected = !raw && (mode & MODE_MEND) == 0 ? &stage->truth : NULL;
+    if ((mode & MODE_REPAIR) != 0) {
+        cow_reset(&fresh, blank);
+        repair_store(mode, expected);
+    } else if (open_store(mode, &store, &ss) == SELSNAP_OK) {
+        use_store(ss, mode, expected, &in);
     }
     return 0;
 }
