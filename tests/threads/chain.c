@@ -20,7 +20,7 @@ static const struct world_config *find_config(const struct chain *chain, const c
 
 void chain_run(const struct chain *chain, const char *config, uint64_t seed, uint64_t chains, uint64_t length) {
     const struct world_config *found = find_config(chain, config);
-    for (uint64_t i = 0; i < chains; i++) {
+    for (uint64_t i = 0; i * WORLD_LESS < chains; i++) {
         (void)chain->run(found, seed + i, length);
     }
 }

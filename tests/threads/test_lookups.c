@@ -2,6 +2,7 @@
 /* Readers that look something up while it changes. */
 #include "rig.h"
 #include "stalldev.h"
+#include "world.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -64,7 +65,7 @@ static void test_read__restore_ends_and_source_goes__content_of_the_source(void 
 
 /* ---- two entries of one block during one look ---- */
 
-enum { READERS = 3, ROUNDS = 400, GROUP = 8 };
+enum { READERS = 3, ROUNDS = 400 / WORLD_LESS, GROUP = 8 };
 
 struct looker {
     struct rig *rig;

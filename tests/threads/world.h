@@ -21,6 +21,19 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* Under ThreadSanitizer a build runs so many times less. */
+#if defined(__SANITIZE_THREAD__)
+enum { WORLD_LESS = 4 };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { WORLD_LESS = 4 };
+#else
+enum { WORLD_LESS = 1 };
+#endif
+#else
+enum { WORLD_LESS = 1 };
+#endif
+
 enum {
     WORLD_SHOTS = 32,
     WORLD_THREADS = 16,
