@@ -108,6 +108,9 @@ def image():
         seeds[f"use-{stage}"] = bytes([stage, 0x90, 0]) + use + restore
         seeds[f"meta-{stage}"] = bytes([stage, 0x80, 2, 0x30, 3, 60, 0, 1, 2, 3, 4, 0x10, 4, 100, 0, 9, 9]) + use
         seeds[f"items-{stage}"] = bytes([stage, 0x92, 2, 1, 7, 0, 20, 2, 0x11, 3, 0, 22, 5, 1]) + restore
+        data = b"".join(bytes([7, 5, page * 16 % 256, page // 16, page]) for page in range(48, 76, 3))
+        seeds[f"data-{stage}"] = bytes([stage, 0x20, 10]) + data + use
+        seeds[f"data-repair-{stage}"] = bytes([stage, 0x60, 10]) + data
         seeds[f"blind-{stage}"] = bytes([stage, 0x30, 1, 0x30, 2, 9, 0, 1, 2, 3, 4]) + use
     for kind in range(2, 5):
         seeds[f"op-{kind}"] = bytes([2, 0x90, 2, kind, 9, 0, 0x4c, 1, 1, 0xff, 3, kind, 3, 0, 0, 0]) + use + restore
@@ -133,6 +136,10 @@ def calls():
 def cli():
     """Scripts."""
     scripts = {
+        "numbers": "1 0 08 K 1K 0x 0x1k 0xffffffffffffffffK 16777215T 16777216T\n"
+                   "18446744073709551615 18446744073709551616\n"
+                   "1:2 0:0 1:2:3 : 1: 18446744073709551615:1 18446744073709551614:1 0xfG:1t\n"
+                   "-1 +1 1.5K \"\" 1M: 1kk 2g",
         "show": "list -s store\nshow one -s store --json\nsubset list -s store\nsubset show sub --json -s store",
         "inspect": "check -s store -o origin\ndump -s store\ninfo -s store --json\nmap -s store\n"
                    "map two --json -s store",
