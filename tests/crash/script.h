@@ -73,6 +73,7 @@ struct script {
     const char *name;
     const struct config *config;
     const struct step *steps;
+    unsigned share; /* in a build, one in so many images is cut again */
 };
 
 extern const struct script scripts[];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scripts. Small devices, so that many images can be tried. */
+/*
+ * The scripts. Small devices, so that many images can be tried. Blocks have 8 sectors, but 16 in blocks8k. The journal
+ * is the smallest there is: a dozen commits go once around it.
+ */
 #include "script.h"
 
 enum {
@@ -8,16 +11,259 @@ enum {
     RECLAIM = SELSNAP_STEP_RECLAIM,
     RESTORING = SELSNAP_STEP_RESTORE,
     CHECKPOINT = SELSNAP_STEP_CHECKPOINT,
+    STORE = 448 << 10,
+    JOURNAL = 65536,
 };
 
-static const struct config small = {"small", 8 * 4096, 768 << 10, 65536, 4096, 512, 6, false, 0, false};
+static const struct config small = {"small", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, false};
+static const struct config bytes = {"bytes", 6 * 4096 + 700, STORE, JOURNAL, 4096, 1, 6, false, 0, false};
+static const struct config logical4k = {"logical4k", 8 * 4096, STORE, JOURNAL, 4096, 4096, 6, false, 4096, false};
+static const struct config atomic4k = {"atomic4k", 7 * 4096 + 512, STORE, JOURNAL, 4096, 512, 6, false, 4096, false};
+static const struct config through = {"through", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, true};
+static const struct config blocks8k = {"blocks8k", 5 * 8192 + 4096, 640 << 10, JOURNAL, 8192, 512, 6, false, 0, false};
+static const struct config full = {"full", 24 * 4096, 1, JOURNAL, 4096, 512, 6, true, 0, false};
 
+/* One by one, in parts of blocks, and several at once; over two snapshots that share blocks. */
 static const struct step first_writes[] = {
-    CREATE(0, 0x3f, FAIL), WRITE(0, 8),  WRITE(9, 3), FLUSH, CREATE(1, 0xf0, FAIL),
-    WRITE(32, 8),          WRITE(35, 1), FLUSH,       END,
+    CREATE(0, 0x3f, FAIL), WRITE(0, 8), WRITE(9, 3),  FLUSH,         CREATE(1, 0xf4, FAIL), WRITE(16, 24),
+    WRITE(35, 1),          FLUSH,       WRITE(46, 4), ZEROES(56, 8), WRITE(0, 64),          END,
+};
+
+/* Extents of many blocks, then parts of them again; no flush. */
+static const struct step batches[] = {
+    CREATE(0, 0xff, FAIL), WRITE(0, 64),  CREATE(1, 0xff, FAIL), WRITE(4, 50),
+    CREATE(2, 0x3c, FAIL), WRITE(20, 24), WRITE(0, 64),          END,
+};
+
+static const struct step unaligned[] = {
+    CREATE(0, 0x7f, FAIL), WRITE(3, 2),           WRITE(15, 2), ZEROES(22, 4), DISCARD(24, 17), FLUSH,
+    WRITE(47, 20),         CREATE(1, 0x40, FAIL), WRITE(48, 8), END,
+};
+
+static const struct step zeroes_discards[] = {
+    CREATE(0, 0x0f, FAIL), ZEROES(0, 16), DISCARD(0, 64),        WRITE(8, 16), DISCARD(16, 32),
+    CREATE(1, 0xff, FAIL), ZEROES(4, 56), CREATE(2, 0xff, FAIL), WRITE(0, 64), END,
+};
+
+/* Of subsets given and saved; saved ones replaced and dropped. */
+static const struct step creates[] = {
+    SAVE(0, 0x33),
+    CREATE_SAVED(0, 0, FAIL),
+    WRITE(0, 8),
+    CREATE_SAVED(1, 0, GIVE_UP),
+    SAVE(0, 0xcc),
+    UNNAME(0),
+    WRITE(8, 40),
+    SAVE(1, 0xf),
+    CREATE_SAVED(2, 1, FAIL),
+    CREATE(3, 0xff, FAIL),
+    UNNAME(1),
+    WRITE(0, 16),
+    END,
+};
+
+static const struct step names[] = {
+    CREATE(0, 0x03, FAIL), RENAME(0),     HOLD(0),       WRITE(0, 8), RELEASE(0), RENAME(0),
+    SAVE(2, 0xaa),         SAVE(2, 0x55), SAVE(3, 0xaa), UNNAME(2),   DELETE(0),  UNNAME(3),
+    WORK(RECLAIM, 1000),   REOPEN,        END,
+};
+
+/* Entries that several snapshots share go only with the last of them. */
+static const struct step deletes[] = {
+    CREATE(0, 0x3f, FAIL),
+    CREATE(1, 0x3f, FAIL),
+    WRITE(0, 24),
+    CREATE(2, 0x0f, FAIL),
+    WRITE(8, 8),
+    DELETE(1),
+    WORK(RECLAIM, 2),
+    DELETE(2),
+    WRITE(32, 8),
+    WORK(RECLAIM, 1000),
+    WORK(CHECKPOINT, 1),
+    WRITE(40, 8),
+    DELETE(0),
+    WORK(0, 1000),
+    END,
+};
+
+/* What is freed is taken again at once, and freed again. */
+static const struct step reuse[] = {
+    CREATE(0, 0xff, FAIL), WRITE(0, 64), DELETE(0),           CREATE(1, 0xff, FAIL),
+    WORK(RECLAIM, 1000),   WRITE(0, 64), WORK(CHECKPOINT, 1), CREATE(2, 0xff, FAIL),
+    WRITE(0, 64),          DELETE(1),    WORK(RECLAIM, 1000), WORK(CHECKPOINT, 1),
+    CREATE(3, 0xff, FAIL), WRITE(0, 64), WRITE(0, 64),        END,
+};
+
+static const struct step view_writes[] = {
+    CREATE(0, 0x3f, FAIL),  VIEW_WRITE(0, 0, 8),  VIEW_WRITE(0, 12, 8),  VIEW_FLUSH(0),
+    WRITE(0, 24),           VIEW_WRITE(0, 4, 30), CREATE(1, 0x0f, FAIL), VIEW_CLOSE(0),
+    VIEW_DISCARD(0, 8, 16), VIEW_WRITE(1, 0, 9),  VIEW_FLUSH(0),         VIEW_RESET(0),
+    VIEW_WRITE(0, 2, 2),    VIEW_CLOSE(1),        WORK(RECLAIM, 1000),   END,
+};
+
+static const struct step overlay_drops[] = {
+    CREATE(0, 0xff, FAIL),
+    VIEW_WRITE(0, 0, 64),
+    VIEW_FLUSH(0),
+    VIEW_WRITE(0, 0, 40),
+    VIEW_FLUSH(0),
+    DELETE(0),
+    WORK(RECLAIM, 3),
+    CREATE(1, 0xff, FAIL),
+    VIEW_WRITE(1, 3, 30),
+    VIEW_FLUSH(1),
+    VIEW_RESET(1),
+    WORK(RECLAIM, 1),
+    VIEW_WRITE(1, 8, 8),
+    WORK(RECLAIM, 1000),
+    WORK(CHECKPOINT, 1),
+    REOPEN,
+    END,
+};
+
+/* Client writes come out of turn, and snapshots are made meanwhile. */
+static const struct step restores[] = {
+    CREATE(0, 0x3f, FAIL), WRITE(0, 48), FLUSH, RESTORE(0, 0x3f),     WRITE(20, 3), CREATE(1, 0x0f, FAIL),
+    WORK(RESTORING, 2),    WRITE(0, 12), FLUSH, WORK(RESTORING, 100), WRITE(24, 8), DELETE(0),
+    WORK(0, 1000),         END,
+};
+
+/* A restored block is preserved again for a younger snapshot before the origin was ever flushed. */
+static const struct step restore_again[] = {
+    CREATE(0, 0x0f, FAIL),
+    WRITE(0, 32),
+    CREATE(1, 0x0f, FAIL),
+    WRITE(0, 16),
+    RESTORE(0, 0x07),
+    WORK(RESTORING, 1),
+    CREATE(2, 0x0f, FAIL),
+    WORK(RESTORING, 1),
+    WRITE(0, 20),
+    FLUSH,
+    RESTORE(1, 0x08),
+    WRITE(24, 4),
+    WORK(RESTORING, 100),
+    RESTORE(2, 0x0f),
+    WORK(RESTORING, 100),
+    FLUSH,
+    END,
+};
+
+/* What a restore copies back is overwritten at once, out of turn and in turn, for snapshots taken before it. */
+static const struct step restore_over[] = {
+    CREATE(0, 0x0f, FAIL), WRITE(0, 32),          RESTORE(0, 0x0f), WRITE(2, 2),          WRITE(8, 8), FLUSH,
+    WRITE(17, 2),          CREATE(1, 0x0f, FAIL), WRITE(0, 32),     WORK(RESTORING, 2),   FLUSH,       REOPEN,
+    WORK(RESTORING, 100),  RESTORE(1, 0x05),      REOPEN,           WORK(RESTORING, 100), END,
+};
+
+static const struct step checkpoints[] = {
+    CREATE(0, 0xff, FAIL),
+    WRITE(0, 8),
+    WORK(CHECKPOINT, 1),
+    WRITE(8, 8),
+    WORK(CHECKPOINT, 1),
+    WORK(CHECKPOINT, 1),
+    CREATE(1, 0xf0, FAIL),
+    WRITE(32, 8),
+    WORK(CHECKPOINT, 1),
+    WRITE(40, 24),
+    FLUSH,
+    REOPEN,
+    WRITE(16, 8),
+    REOPEN,
+    END,
+};
+
+/* Many commits in a small journal: it goes around more than twice. */
+static const struct step journal_wrap[] = {
+    CREATE(0, 0xff, FAIL), OVERWRITE(0xff, 1), CREATE(1, 0xff, FAIL), OVERWRITE(0xff, 1), DELETE(0),
+    CREATE(2, 0xff, FAIL), OVERWRITE(0xff, 2), WORK(RECLAIM, 1000),   OVERWRITE(0x0f, 1), END,
+};
+
+/* The smallest store: blocks are given up, or writes fail; then deletes make room. */
+static const struct step full_give_up[] = {
+    CREATE(0, 0xffffff, GIVE_UP),
+    WRITE(0, 100),
+    WRITE(100, 92),
+    CREATE(1, 0xffffff, GIVE_UP),
+    WRITE(0, 160),
+    CREATE(2, 0xff, GIVE_UP),
+    OVERWRITE(0xff, 1),
+    DELETE(0),
+    WORK(0, 1000),
+    WRITE(0, 64),
+    DELETE(1),
+    WORK(0, 1000),
+    CREATE(3, 0xff00, GIVE_UP),
+    WRITE(64, 64),
+    END,
+};
+static const struct step full_fail[] = {
+    CREATE(0, 0xffffff, FAIL),
+    WRITE(0, 100),
+    WRITE(100, 92),
+    CREATE(1, 0xffffff, FAIL),
+    VIEW_WRITE(1, 0, 60),
+    VIEW_FLUSH(1),
+    WRITE(0, 160),
+    OVERWRITE(0xff, 1),
+    VIEW_CLOSE(1),
+    DELETE(0),
+    WORK(0, 1000),
+    OVERWRITE(0x0f, 1),
+    RESTORE(1, 0xffff),
+    WORK(RESTORING, 100),
+    END,
+};
+
+/* Of everything a little, on devices of other kinds. */
+static const struct step mixed[] = {
+    CREATE(0, 0x1f, FAIL),
+    WRITE(0, 24),
+    VIEW_WRITE(0, 8, 8),
+    FLUSH,
+    RESTORE(0, 0x03),
+    WRITE(2, 9),
+    CREATE(1, 0x3f, FAIL),
+    ZEROES(16, 16),
+    WORK(RESTORING, 100),
+    VIEW_CLOSE(0),
+    DELETE(0),
+    WORK(0, 1000),
+    WRITE(8, 40),
+    REOPEN,
+    END,
+};
+static const struct step mixed4k[] = {
+    CREATE(0, 0x3f, FAIL),
+    WRITE(0, 16),
+    VIEW_WRITE(0, 8, 8),
+    FLUSH,
+    RESTORE(0, 0x03),
+    WRITE(0, 8),
+    CREATE(1, 0x7e, FAIL),
+    ZEROES(16, 16),
+    WORK(RESTORING, 100),
+    VIEW_CLOSE(0),
+    DELETE(0),
+    WORK(0, 1000),
+    WRITE(8, 40),
+    REOPEN,
+    END,
 };
 
 const struct script scripts[] = {
-    {"first-writes", &small, first_writes},
+    {"first-writes", &small, first_writes, 4}, {"batches", &small, batches, 4},
+    {"unaligned", &bytes, unaligned, 4},       {"zeroes-discards", &small, zeroes_discards, 4},
+    {"creates", &small, creates, 4},           {"names", &small, names, 4},
+    {"deletes", &small, deletes, 4},           {"reuse", &small, reuse, 4},
+    {"view-writes", &small, view_writes, 4},   {"overlay-drops", &small, overlay_drops, 4},
+    {"restores", &small, restores, 4},         {"restore-again", &small, restore_again, 4},
+    {"restore-over", &small, restore_over, 4}, {"checkpoints", &small, checkpoints, 4},
+    {"journal-wrap", &small, journal_wrap, 4}, {"full-give-up", &full, full_give_up, 8},
+    {"full-fail", &full, full_fail, 8},        {"atomic-4k", &atomic4k, mixed, 4},
+    {"logical-4k", &logical4k, mixed4k, 4},    {"write-through", &through, mixed, 4},
+    {"blocks-8k", &blocks8k, mixed, 4},
 };
 const size_t script_count = sizeof scripts / sizeof scripts[0];

@@ -107,6 +107,7 @@ struct model {
     bool trace;
     bool in_cmocka;
     bool aborts; /* on failure, for a fuzzer */
+    bool skip_check; /* model_check_all() leaves out selsnap_check(), which runs a checkpoint */
 
     struct prng prng;
     struct wire wire;
@@ -235,6 +236,8 @@ void model_check_read(struct model *m, const struct m_view *view, uint64_t offse
 void model_check_snapshot(struct model *m, unsigned slot);
 void model_check_some(struct model *m);
 void model_check_all(struct model *m);
+/* Reads what each snapshot held at its point. */
+void model_check_frozen(struct model *m);
 /* Learns which blocks of a snapshot are lost, and that they may be. */
 void model_learn_lost(struct model *m, unsigned slot);
 
@@ -247,6 +250,8 @@ void model_reopen(struct model *m);
 void model_kill(struct model *m);
 /* The power is cut: takes an image, opens it, takes over what is possible. */
 void model_recover(struct model *m);
+/* Opens read-only, reads every snapshot that the cut did not strike, closes. */
+void model_look(struct model *m);
 /* Closes the context; what it still writes does not count. */
 void model_abandon_context(struct model *m);
 /* After the open: the model takes over what is possible, and demands that all else is as it was. killed: the devices

@@ -46,6 +46,19 @@ void model_abandon_context(struct model *m) {
     }
 }
 
+void model_look(struct model *m) {
+    selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
+    options.allocator = heap_allocator(&m->heap);
+    options.memory_limit = (4 << 20) + 3 * m->config->journal_bytes;
+    options.flags = SELSNAP_OPEN_READ_ONLY;
+    model_doing(m, "open an image for reading");
+    if (!model_result(m, selsnap_open(m->store->device, m->origin->device, &options, &m->ss), 0)) {
+        return;
+    }
+    model_check_frozen(m);
+    model_abandon_context(m);
+}
+
 /* A block of an overlay is one of its versions; takes it over. */
 static void adopt_overlay(struct model *m, unsigned slot) {
     struct m_snapshot *s = &m->snapshots[slot];
