@@ -290,6 +290,9 @@ static bool cut_again(const struct run *run) {
     if (how->replay) {
         return run->turns < how->turns;
     }
+    if (run->turns == 1 && run->path[0].kind == IMAGE_KILL) {
+        return how->depth > 1; /* the devices' caches live on: what is not flushed now can still be lost */
+    }
     uint64_t share = run->turns == 1 || how->share == 1 ? how->share : (uint64_t)THIRD_CUT * how->share;
     return run->turns < how->depth && chosen(run, BY_CUT_AGAIN, share) == 0;
 }
