@@ -122,39 +122,38 @@ static const struct step overlay_drops[] = {
     END,
 };
 
-/* Client writes come out of turn, and snapshots are made meanwhile. */
+/* Client writes come out of turn, also to blocks that had not changed, and snapshots are made meanwhile. */
 static const struct step restores[] = {
-    CREATE(0, 0x3f, FAIL), WRITE(0, 48), FLUSH, RESTORE(0, 0x3f),     WRITE(20, 3), CREATE(1, 0x0f, FAIL),
-    WORK(RESTORING, 2),    WRITE(0, 12), FLUSH, WORK(RESTORING, 100), WRITE(24, 8), DELETE(0),
-    WORK(0, 1000),         END,
+    CREATE(0, 0x2f, FAIL),
+    WRITE(0, 32),
+    FLUSH,
+    RESTORE(0, 0x2d),
+    DELETE(0),
+    WRITE(20, 3),
+    CREATE(1, 0x2f, FAIL),
+    WRITE(42, 3),
+    WORK(RESTORING, 1),
+    WRITE(0, 12),
+    FLUSH,
+    WORK(RESTORING, 100),
+    WRITE(24, 8),
+    DELETE(0),
+    WORK(0, 1000),
+    END,
 };
 
 /* A restored block is preserved again for a younger snapshot before the origin was ever flushed. */
 static const struct step restore_again[] = {
-    CREATE(0, 0x0f, FAIL),
-    WRITE(0, 32),
-    CREATE(1, 0x0f, FAIL),
-    WRITE(0, 16),
-    RESTORE(0, 0x07),
-    WORK(RESTORING, 1),
-    CREATE(2, 0x0f, FAIL),
-    WORK(RESTORING, 1),
-    WRITE(0, 20),
-    FLUSH,
-    RESTORE(1, 0x08),
-    WRITE(24, 4),
-    WORK(RESTORING, 100),
-    RESTORE(2, 0x0f),
-    WORK(RESTORING, 100),
-    FLUSH,
-    END,
+    CREATE(0, 0x0f, FAIL), WRITE(0, 32),         RESTORE(0, 0x0f), CREATE(1, 0x0f, FAIL), WRITE(2, 2), WRITE(8, 12),
+    WRITE(24, 4),          WORK(RESTORING, 100), RESTORE(1, 0x05), WORK(RESTORING, 100),  FLUSH,       END,
 };
 
 /* What a restore copies back is overwritten at once, out of turn and in turn, for snapshots taken before it. */
 static const struct step restore_over[] = {
-    CREATE(0, 0x0f, FAIL), WRITE(0, 32),          RESTORE(0, 0x0f), WRITE(2, 2),          WRITE(8, 8), FLUSH,
-    WRITE(17, 2),          CREATE(1, 0x0f, FAIL), WRITE(0, 32),     WORK(RESTORING, 2),   FLUSH,       REOPEN,
-    WORK(RESTORING, 100),  RESTORE(1, 0x05),      REOPEN,           WORK(RESTORING, 100), END,
+    CREATE(0, 0x2d, FAIL), WRITE(0, 48), CREATE(1, 0x3f, FAIL), WRITE(16, 16),         RESTORE(0, 0x25),
+    WRITE(2, 2),           FLUSH,        WORK(RESTORING, 1),    CREATE(2, 0x0f, FAIL), WRITE(0, 32),
+    WORK(RESTORING, 1),    REOPEN,       WORK(RESTORING, 100),  RESTORE(1, 0x3f),      REOPEN,
+    WORK(RESTORING, 100),  END,
 };
 
 static const struct step checkpoints[] = {

@@ -19,6 +19,7 @@ struct crashdev {
     bool stopped;
     uint64_t fail_in; /* 0: not */
     uint64_t fail_more;
+    bool fail_whole; /* what fails is done all the same */
     struct crashdev_counts counts;
 };
 
@@ -63,7 +64,8 @@ static int dev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, 
     int rc = gate(dev);
     bool stopped = dev->stopped;
     for (uint32_t i = 0; !stopped && i < iov_count; i++) {
-        size_t len = rc == 0 ? iov[i].len : iov[i].len / 2 / UNIT * UNIT; /* a failed write does half of it */
+        size_t len =
+            rc == 0 || dev->fail_whole ? iov[i].len : iov[i].len / 2 / UNIT * UNIT; /* a failed write does half of it */
         memcpy(dev->cache + offset, iov[i].base, len);
         for (uint64_t unit = offset / UNIT; unit * UNIT < offset + len; unit++) {
             dev->dirty[unit] = 1;
@@ -82,7 +84,7 @@ static int dev_flush(void *user) {
     int rc = gate(dev);
     if (!dev->stopped) {
         for (uint64_t unit = 0; unit < dev->size / UNIT; unit++) {
-            bool kept = rc == 0 || ((unit + dev->counts.flushes) * 2654435761u >> 7) % 2 == 0;
+            bool kept = rc == 0 || dev->fail_whole || ((unit + dev->counts.flushes) * 2654435761u >> 7) % 2 == 0;
             if (dev->dirty[unit] != 0 && kept) {
                 memcpy(dev->medium + unit * UNIT, dev->cache + unit * UNIT, UNIT);
             }
@@ -163,6 +165,10 @@ void crashdev_stop_after(struct crashdev *dev, uint64_t calls) {
 
 bool crashdev_stopped(const struct crashdev *dev) {
     return dev->stopped;
+}
+
+void crashdev_fail_whole(struct crashdev *dev, bool whole) {
+    dev->fail_whole = whole;
 }
 
 void crashdev_fail(struct crashdev *dev, uint64_t nth, uint64_t more) {

@@ -36,6 +36,8 @@ bool crashdev_stopped(const struct crashdev *dev);
  * next flush succeeds.
  */
 void crashdev_fail(struct crashdev *dev, uint64_t nth, uint64_t more);
+/* From now on a write or flush that fails has done all it should. */
+void crashdev_fail_whole(struct crashdev *dev, bool whole);
 struct crashdev_counts crashdev_take_counts(struct crashdev *dev);
 
 #endif

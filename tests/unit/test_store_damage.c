@@ -183,6 +183,34 @@ static void test_damage__newer_superblock_lost__is_noticed(void **state) {
     box_free(box);
 }
 
+/* [F-5]: also where replay ends before the sectors that know it, as their batch is torn. */
+static void test_damage__newer_superblock_lost_and_batch_torn__is_noticed(void **state) {
+    (void)state;
+    struct box *box = box_new(STORE, JOURNAL, 0, 37);
+    struct ssn_superblock super[2];
+    uint8_t *before = malloc(STORE);
+    assert_non_null(before);
+    assert_ok(box_open(box, false));
+    assert_ok(box_put(box, 1, 0, false));
+    assert_ok(ssn_store_checkpoint(box->store));
+    uint8_t *bytes = crashdev_bytes(box->dev);
+    memcpy(before, bytes, STORE);
+    assert_ok(box_put(box, 2, 0, false));
+    box_drop(box);
+    uint64_t sector = 32 * PAGE / 512; /* the journal's first */
+    while (memcmp(bytes + sector * 512, before + sector * 512, 512) == 0) {
+        sector++;
+    }
+    assert_true(sector < (32 * PAGE + JOURNAL) / 512);
+    memcpy(bytes + sector * 512, before + sector * 512, 512);
+    assert_ok(ssn_super_decode(bytes, 0, &super[0]));
+    assert_ok(ssn_super_decode(bytes + 16 * PAGE, 16, &super[1]));
+    bytes[(super[1].sequence > super[0].sequence ? 16 * PAGE : 0) + 60] ^= 1;
+    assert_int_equal(box_open(box, false), SELSNAP_EDAMAGED);
+    free(before);
+    box_free(box);
+}
+
 /* A slot that holds an older superblock of itself is valid, but replay meets sectors that know better. */
 static void test_damage__superblock_replaced_by_older__is_noticed(void **state) {
     (void)state;
@@ -208,6 +236,7 @@ int main(void) {
         cmocka_unit_test(test_damage__acknowledged_batch__is_not_dropped),
         cmocka_unit_test(test_damage__torn_batch__ends_the_log),
         cmocka_unit_test(test_damage__newer_superblock_lost__is_noticed),
+        cmocka_unit_test(test_damage__newer_superblock_lost_and_batch_torn__is_noticed),
         cmocka_unit_test(test_damage__superblock_replaced_by_older__is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,11 +91,12 @@ static void test_store__fails_then_cut__acknowledged_stays(void **state) {
 /* A checkpoint whose superblock may be on the device keeps its pages until that is known. */
 static void test_store__superblock_fails__pages_are_not_reused(void **state) {
     (void)state;
-    for (uint64_t n = 0; n < 12 * 12; n++) {
-        uint64_t nth = 1 + n / 12;
+    for (uint64_t n = 0; n < 2 * 12 * 12; n++) {
+        uint64_t nth = 1 + n / 24;
         struct box *box = box_new(STORE, JOURNAL, 0, 23 + n);
         box->doing = "failing checkpoint";
         assert_ok(box_open(box, false));
+        crashdev_fail_whole(box->dev, n / 12 % 2 != 0);
         for (int i = 0; i < 20; i++) {
             assert_ok(box_step(box));
         }
