@@ -2,7 +2,8 @@
 /*
  * Power cuts at each change and flush of each script, and the images that they may leave.
  *
- *   test_crash                            all scripts, as in a build; --script S only one of them, also more than once
+ *   test_crash                            all scripts, as in a build; --script S only one of them, also more than once;
+ *                                         --part I/N every Nth, from the Ith on
  *   test_crash --long                     the same, every image cut again, and all of what follows; no bound in time
  *   test_crash --depth D --share N --reach R --random X --after A     see explore.h
  *   test_crash --script S --path P        replays one image; --trace tells each operation
@@ -25,7 +26,8 @@ static size_t selected_count;
 
 static int usage(const char *program) {
     fprintf(stderr,
-            "usage: %s [--script S]... [--path P] [--trace] [--list] [--long] [--depth D] [--share N] [--reach R]\n"
+            "usage: %s [--script S]... [--part I/N] [--path P] [--trace] [--list] [--long] [--depth D] [--share N] "
+            "[--reach R]\n"
             "       [--random X] [--after A] [--seconds T] [--plant wrong|crash|hang]\n",
             program);
     return 2;
@@ -73,6 +75,17 @@ static bool parse_plant(const char *value, struct explore *how) {
     return how->plant != PLANT_NONE;
 }
 
+/* Of N parts, the scripts of the Ith (from 1). */
+static bool select_part(const char *value) {
+    char *end;
+    unsigned long part = strtoul(value, &end, 10);
+    unsigned long parts = *end == '/' ? strtoul(end + 1, NULL, 10) : 0;
+    for (size_t i = part - 1; part > 0 && part <= parts && i < script_count; i += parts) {
+        selected[selected_count++] = &scripts[i];
+    }
+    return selected_count > 0;
+}
+
 static bool parse_option(const char *name, const char *value, struct explore *how) {
     const struct {
         const char *name;
@@ -93,6 +106,9 @@ static bool parse_option(const char *name, const char *value, struct explore *ho
         }
         selected[selected_count++] = script;
         return true;
+    }
+    if (strcmp(name, "--part") == 0) {
+        return select_part(value);
     }
     return strcmp(name, "--plant") == 0 ? parse_plant(value, how)
                                         : strcmp(name, "--path") == 0 && explore_parse(value, how);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules that only some constellation of snapshots shows: whose policy counts on a full store, and what a restore's
- * hidden mark means for those around it.
+ * Rules that only some constellation of snapshots shows: whose policy counts on a full store, and what becomes of an
+ * entry made for a snapshot that a power cut takes.
  */
 #include "rig.h"
+#include "testdev.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BLOCK = 4096, BLOCKS = 96, SHARED = 80, STORE = 512 << 10 };
 
@@ -63,10 +66,79 @@ static void test_full__younger_snapshot_forbids__nothing_is_given_up(void **stat
     share(SELSNAP_POLICY_GIVE_UP_BLOCK, SELSNAP_POLICY_FAIL_WRITE, false);
 }
 
+/* ---- entries of snapshots that never were ---- */
+
+static int cut_at_store_flush(void *user, struct testdev *dev, const struct testdev_call *call) {
+    return dev == user && call->op == TESTDEV_FLUSH ? TESTDEV_CUT : TESTDEV_PASS;
+}
+
+/* Of the store only the batch, the last of its changes; of the origin nothing. */
+static bool keep_batch(void *user, const struct testdev_unit *unit) {
+    unsigned *count = user;
+    return *count > 0 && unit->change == *count - 1;
+}
+
+static void *create_young(void *argument) {
+    struct rig *rig = argument;
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    options.name = "young";
+    options.designation = "d";
+    return selsnap_snapshot_create(rig->ss, &options, NULL) == SELSNAP_OK ? rig : NULL;
+}
+
+/*
+ * A snapshot is being made when a writer preserves for it what was never flushed. The cut keeps the entry, but neither
+ * its data nor what the origin held: as the snapshot is not there, nobody needs it, and the store is sound.
+ */
+static void test_create__cut_keeps_an_entry_without_data__it_is_dropped(void **state) {
+    (void)state;
+    struct rig rig;
+    struct wire wire;
+    pthread_t thread;
+    void *made = NULL;
+    unsigned none = 0;
+    wire_init(&wire, true);
+    struct testdev *origin = testdev_open(&wire, 'o', BLOCKS * BLOCK, 1, NULL);
+    struct testdev *store = testdev_open(&wire, 's', 1 << 20, 1, NULL);
+    rig_open_on(&rig, origin->device, store->device, NULL);
+    rig_save(&rig, "d", 0, 8);
+    assert_ok(selsnap_flush(rig.ss));
+    rig_write(&rig, 3, 1, 1);
+    origin->hangs = true;
+    assert_int_equal(pthread_create(&thread, NULL, create_young, &rig), 0);
+    while (origin->hanging == 0) {
+        usleep(100);
+    }
+    wire.hook = cut_at_store_flush;
+    wire.hook_user = store;
+    assert_int_not_equal(rig_try_write(&rig, 3, 1, 2), SELSNAP_OK);
+    assert_true(wire.off);
+    origin->hangs = false;
+    assert_int_equal(pthread_join(thread, &made), 0);
+    assert_null(made);
+    (void)!selsnap_close(rig.ss);
+    wire.hook = NULL;
+    unsigned batch = testdev_pending(store);
+    assert_true(batch >= 2);
+    testdev_power_cycle(origin, keep_batch, &none);
+    testdev_power_cycle(store, keep_batch, &batch);
+    wire.off = false;
+    rig_start(&rig);
+    rig_assert_live(&rig, 3, 1, 0);
+    rig_assert_sound(&rig);
+    uint64_t next = rig_snapshot_of(&rig, "next", "d");
+    rig_write(&rig, 3, 1, 3);
+    rig_assert_snapshot(&rig, next, 0, 8, 0);
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+    wire_fini(&wire);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full__older_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_full__younger_snapshot_forbids__nothing_is_given_up),
+        cmocka_unit_test(test_create__cut_keeps_an_entry_without_data__it_is_dropped),
     };
     return cmocka_run_group_tests_name("windows-rules", tests, NULL, NULL);
 }

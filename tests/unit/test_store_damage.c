@@ -157,6 +157,43 @@ static void test_damage__torn_batch__ends_the_log(void **state) {
     }
 }
 
+/* A page replaced by what stood at its place before, whole and under its own checksum, is not believed. */
+static void test_damage__page_replaced_by_an_older_one__is_found(void **state) {
+    (void)state;
+    enum { ROUNDS = 6, FIRST = 48 };
+    uint8_t *history[ROUNDS];
+    unsigned replaced = 0;
+    struct box *box = box_new(STORE, JOURNAL, 0, 38);
+    box->doing = "older pages";
+    assert_ok(box_open(box, false));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < 12; i++) {
+            assert_ok(box_step(box));
+        }
+        assert_ok(ssn_store_checkpoint(box->store));
+        history[round] = malloc(STORE);
+        assert_non_null(history[round]);
+        memcpy(history[round], crashdev_bytes(box->dev), STORE);
+    }
+    box_drop(box);
+    const uint8_t *now = history[ROUNDS - 1];
+    for (size_t page = FIRST; page < STORE / PAGE; page++) {
+        for (unsigned round = 0; round < ROUNDS - 1; round++) {
+            const uint8_t *old = history[round] + page * PAGE;
+            if (memcmp(old, now + page * PAGE, PAGE) != 0) {
+                memcpy(crashdev_bytes(box->dev) + page * PAGE, old, PAGE);
+                replaced += reported(box, false);
+                restore(box, now);
+            }
+        }
+    }
+    assert_true(replaced > 10);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        free(history[round]);
+    }
+    box_free(box);
+}
+
 /* [F-5]: the older superblock must not count where the journal knows of a newer one. */
 static void test_damage__newer_superblock_lost__is_noticed(void **state) {
     (void)state;
@@ -235,6 +272,7 @@ int main(void) {
         cmocka_unit_test(test_damage__checked__is_told),
         cmocka_unit_test(test_damage__acknowledged_batch__is_not_dropped),
         cmocka_unit_test(test_damage__torn_batch__ends_the_log),
+        cmocka_unit_test(test_damage__page_replaced_by_an_older_one__is_found),
         cmocka_unit_test(test_damage__newer_superblock_lost__is_noticed),
         cmocka_unit_test(test_damage__newer_superblock_lost_and_batch_torn__is_noticed),
         cmocka_unit_test(test_damage__superblock_replaced_by_older__is_noticed),
