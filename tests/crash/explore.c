@@ -44,12 +44,16 @@ static uint64_t chosen(const struct run *run, enum choice what, uint64_t below) 
 }
 
 static void describe(struct run *run) {
-    static const char *const plants[] = {"", "--plant wrong ", "--plant crash ", "--plant hang "};
+    static const char *const plants[] = {"", "wrong", "crash", "hang"};
     const struct explore *how = run->how;
     char path[128];
+    char plant[40] = "";
     path_print(run->path, run->turns, path, sizeof path);
+    if (how->plant != PLANT_NONE) {
+        snprintf(plant, sizeof plant, "--plant %s%u ", plants[how->plant], how->plant_at);
+    }
     snprintf(run->m.replay, sizeof run->m.replay, "%s --script %s %s--seconds %u --path %s", how->program,
-             how->script->name, plants[how->plant], how->seconds, path);
+             how->script->name, plant, how->seconds, path);
 }
 
 /* ---- images --------------------------------------------------------------------------------------------------- */
@@ -298,12 +302,14 @@ static bool cut_again(const struct run *run) {
 }
 
 static void play_plant(struct run *run) {
-    if (run->how->plant == PLANT_NONE || path_hash(run->path, run->turns) % 64 != 0) {
+    const struct explore *how = run->how;
+    if (how->plant == PLANT_NONE || (how->plant_at > 0 && run->turns != how->plant_at) ||
+        path_hash(run->path, run->turns) % 16 != 0) {
         return;
     }
-    if (run->how->plant == PLANT_WRONG) {
+    if (how->plant == PLANT_WRONG) {
         model_fail(&run->m, "planted");
-    } else if (run->how->plant == PLANT_CRASH) {
+    } else if (how->plant == PLANT_CRASH) {
         raise(SIGSEGV);
     }
     for (;;) {

@@ -54,6 +54,7 @@ struct explore {
     bool replay;
     bool trace;
     enum plant plant;
+    unsigned plant_at;               /* after so many cuts; 0: any number */
     struct turn path[EXPLORE_DEPTH]; /* to replay */
     unsigned turns;
 };

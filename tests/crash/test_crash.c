@@ -28,7 +28,7 @@ static int usage(const char *program) {
     fprintf(stderr,
             "usage: %s [--script S]... [--part I/N] [--path P] [--trace] [--list] [--long] [--depth D] [--share N] "
             "[--reach R]\n"
-            "       [--random X] [--after A] [--seconds T] [--plant wrong|crash|hang]\n",
+            "       [--random X] [--after A] [--seconds T] [--plant wrong|crash|hang[CUTS]]\n",
             program);
     return 2;
 }
@@ -67,11 +67,14 @@ static int replay(struct explore *how) {
     return images < 0 ? 1 : 0;
 }
 
+/* As in hang2: after two cuts. */
 static bool parse_plant(const char *value, struct explore *how) {
-    how->plant = strcmp(value, "wrong") == 0   ? PLANT_WRONG
-                 : strcmp(value, "crash") == 0 ? PLANT_CRASH
-                 : strcmp(value, "hang") == 0  ? PLANT_HANG
-                                               : PLANT_NONE;
+    size_t len = strcspn(value, "0123456789");
+    how->plant = strncmp(value, "wrong", len) == 0   ? PLANT_WRONG
+                 : strncmp(value, "crash", len) == 0 ? PLANT_CRASH
+                 : strncmp(value, "hang", len) == 0  ? PLANT_HANG
+                                                     : PLANT_NONE;
+    how->plant_at = (unsigned)strtoul(value + len, NULL, 10);
     return how->plant != PLANT_NONE;
 }
 

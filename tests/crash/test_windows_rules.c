@@ -78,6 +78,34 @@ static bool keep_batch(void *user, const struct testdev_unit *unit) {
     return *count > 0 && unit->change == *count - 1;
 }
 
+static bool keep_nothing(void *user, const struct testdev_unit *unit) {
+    (void)user;
+    (void)unit;
+    return false;
+}
+
+/* A context on two devices that can lose power. */
+struct pair {
+    struct wire wire;
+    struct testdev *origin;
+    struct testdev *store;
+    struct rig rig;
+};
+
+static void pair_open(struct pair *pair) {
+    wire_init(&pair->wire, true);
+    pair->origin = testdev_open(&pair->wire, 'o', BLOCKS * BLOCK, 1, NULL);
+    pair->store = testdev_open(&pair->wire, 's', 1 << 20, 1, NULL);
+    rig_open_on(&pair->rig, pair->origin->device, pair->store->device, NULL);
+    rig_save(&pair->rig, "d", 0, 8);
+    assert_ok(selsnap_flush(pair->rig.ss));
+}
+
+static void pair_close(struct pair *pair) {
+    rig_close(&pair->rig);
+    wire_fini(&pair->wire);
+}
+
 static void *create_young(void *argument) {
     struct rig *rig = argument;
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
@@ -92,46 +120,81 @@ static void *create_young(void *argument) {
  */
 static void test_create__cut_keeps_an_entry_without_data__it_is_dropped(void **state) {
     (void)state;
-    struct rig rig;
-    struct wire wire;
+    struct pair pair;
     pthread_t thread;
     void *made = NULL;
     unsigned none = 0;
-    wire_init(&wire, true);
-    struct testdev *origin = testdev_open(&wire, 'o', BLOCKS * BLOCK, 1, NULL);
-    struct testdev *store = testdev_open(&wire, 's', 1 << 20, 1, NULL);
-    rig_open_on(&rig, origin->device, store->device, NULL);
-    rig_save(&rig, "d", 0, 8);
-    assert_ok(selsnap_flush(rig.ss));
-    rig_write(&rig, 3, 1, 1);
-    origin->hangs = true;
-    assert_int_equal(pthread_create(&thread, NULL, create_young, &rig), 0);
-    while (origin->hanging == 0) {
+    pair_open(&pair);
+    rig_write(&pair.rig, 3, 1, 1);
+    pair.origin->hangs = true;
+    assert_int_equal(pthread_create(&thread, NULL, create_young, &pair.rig), 0);
+    while (pair.origin->hanging == 0) {
         usleep(100);
     }
-    wire.hook = cut_at_store_flush;
-    wire.hook_user = store;
-    assert_int_not_equal(rig_try_write(&rig, 3, 1, 2), SELSNAP_OK);
-    assert_true(wire.off);
-    origin->hangs = false;
+    pair.wire.hook = cut_at_store_flush;
+    pair.wire.hook_user = pair.store;
+    assert_int_not_equal(rig_try_write(&pair.rig, 3, 1, 2), SELSNAP_OK);
+    assert_true(pair.wire.off);
+    pair.origin->hangs = false;
     assert_int_equal(pthread_join(thread, &made), 0);
     assert_null(made);
-    (void)!selsnap_close(rig.ss);
-    wire.hook = NULL;
-    unsigned batch = testdev_pending(store);
+    (void)!selsnap_close(pair.rig.ss);
+    pair.wire.hook = NULL;
+    unsigned batch = testdev_pending(pair.store);
     assert_true(batch >= 2);
-    testdev_power_cycle(origin, keep_batch, &none);
-    testdev_power_cycle(store, keep_batch, &batch);
-    wire.off = false;
-    rig_start(&rig);
-    rig_assert_live(&rig, 3, 1, 0);
-    rig_assert_sound(&rig);
-    uint64_t next = rig_snapshot_of(&rig, "next", "d");
-    rig_write(&rig, 3, 1, 3);
-    rig_assert_snapshot(&rig, next, 0, 8, 0);
-    rig_assert_sound(&rig);
-    rig_close(&rig);
-    wire_fini(&wire);
+    testdev_power_cycle(pair.origin, keep_batch, &none);
+    testdev_power_cycle(pair.store, keep_batch, &batch);
+    pair.wire.off = false;
+    rig_start(&pair.rig);
+    rig_assert_live(&pair.rig, 3, 1, 0);
+    rig_assert_sound(&pair.rig);
+    uint64_t next = rig_snapshot_of(&pair.rig, "next", "d");
+    rig_write(&pair.rig, 3, 1, 3);
+    rig_assert_snapshot(&pair.rig, next, 0, 8, 0);
+    rig_assert_sound(&pair.rig);
+    pair_close(&pair);
+}
+
+/* ---- what a flush vouches for ---- */
+
+static void *flush_live(void *argument) {
+    struct rig *rig = argument;
+    return selsnap_flush(rig->ss) == SELSNAP_OK ? rig : NULL;
+}
+
+/*
+ * Blocks that a restore copies after a flush of the origin has done its work, and before it comes back, are not
+ * recorded as restored with those before.
+ */
+static void test_restore__copied_while_the_origin_is_flushed__not_recorded_as_done(void **state) {
+    (void)state;
+    struct pair pair;
+    pthread_t thread;
+    void *flushed = NULL;
+    selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
+    pair_open(&pair);
+    options.id = rig_snapshot_of(&pair.rig, "s", "d");
+    rig_write(&pair.rig, 2, 4, 1);
+    assert_ok(selsnap_flush(pair.rig.ss));
+    assert_ok(selsnap_restore_start(pair.rig.ss, &options, NULL));
+    pair.origin->hangs_after = true;
+    assert_int_equal(pthread_create(&thread, NULL, flush_live, &pair.rig), 0);
+    while (pair.origin->hanging == 0) {
+        usleep(100);
+    }
+    rig_write(&pair.rig, 3, 1, 2); /* copies the block back first */
+    pair.origin->hangs_after = false;
+    assert_int_equal(pthread_join(thread, &flushed), 0);
+    assert_non_null(flushed);
+    pair.wire.off = true;
+    (void)!selsnap_close(pair.rig.ss);
+    testdev_power_cycle(pair.origin, keep_nothing, NULL);
+    testdev_power_cycle(pair.store, keep_nothing, NULL);
+    pair.wire.off = false;
+    rig_start(&pair.rig);
+    rig_assert_live(&pair.rig, 2, 4, 0);
+    rig_assert_sound(&pair.rig);
+    pair_close(&pair);
 }
 
 int main(void) {
@@ -139,6 +202,7 @@ int main(void) {
         cmocka_unit_test(test_full__older_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_full__younger_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_create__cut_keeps_an_entry_without_data__it_is_dropped),
+        cmocka_unit_test(test_restore__copied_while_the_origin_is_flushed__not_recorded_as_done),
     };
     return cmocka_run_group_tests_name("windows-rules", tests, NULL, NULL);
 }

@@ -29,9 +29,10 @@ static void assert_written(struct pair *pair, uint64_t id, uint64_t block, uint6
     assert_true(pattern_is(buf, sizeof buf, block * BLOCK, 9, sequence));
 }
 
-static void step(struct pair *pair, uint32_t flags) {
+static void step(struct pair *pair, uint32_t flags, uint64_t budget) {
     selsnap_step_options options = SELSNAP_STEP_OPTIONS_INIT;
     options.flags = flags;
+    options.budget_blocks = budget;
     assert_ok(selsnap_step(pair->rig.ss, &options, NULL));
 }
 
@@ -141,7 +142,7 @@ static void test_space__read_begun_before__not_used_again(void **state) {
         code = try_write_into(view, 0, round);
         assert_true(code == SELSNAP_OK || code == SELSNAP_ENOSPACE);
         assert_ok(selsnap_view_flush(view));
-        step(pair, SELSNAP_STEP_CHECKPOINT);
+        step(pair, SELSNAP_STEP_CHECKPOINT, 0);
     }
     assert_int_equal(code, SELSNAP_ENOSPACE);
     stalldev_release(pair->store);
@@ -161,8 +162,11 @@ static void test_reclaim__beside_a_snapshot_being_made__its_entries_stay(void **
     pair_open(pair);
     rig_save(&pair->rig, "d", 0, 8);
     uint64_t old = rig_snapshot_of(&pair->rig, "old", "d");
-    rig_write(&pair->rig, 3, 1, 1);
+    for (uint64_t block = 0; block < 4; block++) {
+        rig_write(&pair->rig, block, 1, 1);
+    }
     assert_ok(selsnap_snapshot_delete(pair->rig.ss, old));
+    step(pair, SELSNAP_STEP_RECLAIM, 1); /* the walk has begun */
     stalldev_arm(pair->origin, STALL_FLUSH, 0, 0);
     begin(pair, &create);
     stalldev_wait(pair->origin);
@@ -173,8 +177,8 @@ static void test_reclaim__beside_a_snapshot_being_made__its_entries_stay(void **
     end(&create);
     end(&walk);
     rig_settle(&pair->rig);
-    rig_assert_snapshot(&pair->rig, create.made, 0, 3, 0);
-    rig_assert_snapshot(&pair->rig, create.made, 3, 1, 1);
+    rig_assert_snapshot(&pair->rig, create.made, 0, 4, 1);
+    rig_assert_snapshot(&pair->rig, create.made, 4, 4, 0);
     rig_assert_sound(&pair->rig);
     pair_close(pair);
 }
@@ -204,6 +208,26 @@ static void test_reclaim__beside_a_writer__its_entry_stays(void **state) {
 }
 
 /* ---- writers and restores ---- */
+
+/* A snapshot's point is taken only when no write is under way. */
+static void test_create__write_under_way__waits_for_it(void **state) {
+    struct pair *pair = *state;
+    struct call write = {.what = CALL_WRITE, .block = 3, .sequence = 1};
+    struct call create = {.what = CALL_CREATE, .name = "s"};
+    pair_open(pair);
+    rig_save(&pair->rig, "d", 0, 8);
+    stalldev_arm(pair->origin, STALL_WRITE, 3 * BLOCK, BLOCK);
+    begin(pair, &write);
+    stalldev_wait(pair->origin);
+    begin(pair, &create);
+    assert_waits(&create);
+    stalldev_release(pair->origin);
+    end(&write);
+    end(&create);
+    rig_assert_snapshot(&pair->rig, create.made, 3, 1, 1);
+    rig_assert_snapshot(&pair->rig, create.made, 0, 3, 0);
+    pair_close(pair);
+}
 
 /* A bit that a newer snapshot has set is not cleared by a writer that preserved for an older one. */
 static void test_write__newer_snapshot_noticed_by_another_writer__preserved_for_both(void **state) {
@@ -264,6 +288,7 @@ int main(void) {
         TEST(test_reclaim__beside_a_snapshot_being_made__its_entries_stay),
         TEST(test_reclaim__beside_a_writer__its_entry_stays),
         TEST(test_write__newer_snapshot_noticed_by_another_writer__preserved_for_both),
+        TEST(test_create__write_under_way__waits_for_it),
         TEST(test_restore__copy_not_written__reads_the_source),
     };
     return cmocka_run_group_tests_name("windows-store", tests, NULL, NULL);

@@ -204,17 +204,21 @@ static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_cou
     return result;
 }
 
+static void hang_while(struct testdev *dev, _Atomic bool *hangs) {
+    atomic_fetch_add(&dev->hanging, 1);
+    while (atomic_load(hangs)) {
+        usleep(100);
+    }
+    atomic_fetch_sub(&dev->hanging, 1);
+}
+
 static int testdev_flush(void *user) {
     struct testdev *dev = user;
     bool cut;
     if (dev->flush_us > 0) {
         usleep(dev->flush_us);
     }
-    atomic_fetch_add(&dev->hanging, 1);
-    while (atomic_load(&dev->hangs)) {
-        usleep(100);
-    }
-    atomic_fetch_sub(&dev->hanging, 1);
+    hang_while(dev, &dev->hangs);
     pthread_mutex_lock(&dev->wire->lock);
     int result = admit(dev, TESTDEV_FLUSH, 0, 0, &cut);
     if (result == 0 && dev->durable != NULL) {
@@ -226,6 +230,7 @@ static int testdev_flush(void *user) {
         dev->unflushed_count = 0;
     }
     pthread_mutex_unlock(&dev->wire->lock);
+    hang_while(dev, &dev->hangs_after);
     return result;
 }
 

@@ -101,6 +101,7 @@ struct testdev {
     uint64_t bad_len;
     bool drops;               /* tracking: a failed flush forgets what was not flushed, and later reads see it */
     _Atomic bool hangs;       /* flushes do not come back while this is set */
+    _Atomic bool hangs_after; /* flushes do all they should, and do not come back while this is set */
     _Atomic unsigned hanging; /* flushes that wait so */
     unsigned flush_us;        /* how long a flush takes */
     unsigned write_us;        /* how long a write takes */

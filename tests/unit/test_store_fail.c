@@ -97,8 +97,12 @@ static void test_store__superblock_fails__pages_are_not_reused(void **state) {
         box->doing = "failing checkpoint";
         assert_ok(box_open(box, false));
         crashdev_fail_whole(box->dev, n / 12 % 2 != 0);
-        for (int i = 0; i < 20; i++) {
+        /* Data is taken from rising places: now and then it has come to where pages of the tree are taken. */
+        for (uint64_t i = 0; i < 20 + n % 5 * 30; i++) {
             assert_ok(box_step(box));
+            if (i % 8 == 7) {
+                assert_ok(ssn_store_checkpoint(box->store));
+            }
         }
         crashdev_fail(box->dev, nth, 0);
         (void)ssn_store_checkpoint(box->store);
