@@ -11,7 +11,7 @@ enum {
     RECLAIM = SELSNAP_STEP_RECLAIM,
     RESTORING = SELSNAP_STEP_RESTORE,
     CHECKPOINT = SELSNAP_STEP_CHECKPOINT,
-    STORE = 448 << 10,
+    STORE = 640 << 10,
     JOURNAL = 65536,
 };
 
@@ -20,7 +20,7 @@ static const struct config bytes = {"bytes", 6 * 4096 + 700, STORE, JOURNAL, 409
 static const struct config logical4k = {"logical4k", 8 * 4096, STORE, JOURNAL, 4096, 4096, 6, false, 4096, false};
 static const struct config atomic4k = {"atomic4k", 7 * 4096 + 512, STORE, JOURNAL, 4096, 512, 6, false, 4096, false};
 static const struct config through = {"through", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, true};
-static const struct config blocks8k = {"blocks8k", 5 * 8192 + 4096, 640 << 10, JOURNAL, 8192, 512, 6, false, 0, false};
+static const struct config blocks8k = {"blocks8k", 5 * 8192 + 4096, 768 << 10, JOURNAL, 8192, 512, 6, false, 0, false};
 static const struct config full = {"full", 24 * 4096, 1, JOURNAL, 4096, 512, 6, true, 0, false};
 
 /* One by one, in parts of blocks, and several at once; over two snapshots that share blocks. */

@@ -55,7 +55,19 @@ void model_look(struct model *m) {
     if (!model_result(m, selsnap_open(m->store->device, m->origin->device, &options, &m->ss), 0)) {
         return;
     }
+    /* What is lost here may not be after another cut, which takes the record of it. */
+    uint8_t *lost = malloc(MODEL_SNAPSHOTS * m->blocks);
+    if (lost == NULL) {
+        abort();
+    }
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        memcpy(lost + slot * m->blocks, m->snapshots[slot].lost, m->blocks);
+    }
     model_check_frozen(m);
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        memcpy(m->snapshots[slot].lost, lost + slot * m->blocks, m->blocks);
+    }
+    free(lost);
     model_abandon_context(m);
 }
 
