@@ -44,6 +44,13 @@ struct slot {
     bool referenced;
 };
 
+/* What a damaged page was. */
+struct mended {
+    struct mended *next;
+    struct ssn_root root;
+    uint8_t page[SSN_PAGE_SIZE];
+};
+
 struct ssn_pages {
     struct ssn_mem *mem;
     struct ssn_report *report;
@@ -51,7 +58,8 @@ struct ssn_pages {
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint64_t first_place;
     uint64_t store_pages;
-    bool salvage; /* a page that cannot be read is a damaged one */
+    bool salvage;          /* a page that cannot be read is a damaged one */
+    struct mended *mended; /* a list; changed by one thread alone */
     _Atomic uint64_t reads;
     uint32_t slot_count;
     uint32_t table_mask;
@@ -128,6 +136,13 @@ static int tell_damage(struct ssn_pages *pages, const struct ssn_root *root, con
 static int load(struct ssn_pages *pages, const struct ssn_root *root, uint8_t *page) {
     if (root->level > SSN_LEVEL_MAX) {
         return tell_damage(pages, root, "there is no such level");
+    }
+    for (const struct mended *mended = pages->mended; mended != NULL; mended = mended->next) {
+        if (mended->root.place == root->place && mended->root.checksum == root->checksum &&
+            mended->root.level == root->level) {
+            memcpy(page, mended->page, SSN_PAGE_SIZE);
+            return SELSNAP_OK;
+        }
     }
     if (root->place < pages->first_place || root->place >= pages->store_pages) {
         return tell_damage(pages, root, "the place is outside the area");
@@ -369,6 +384,11 @@ static int open_slots(struct ssn_pages *pages, uint64_t cache_bytes) {
 
 static void free_all(struct ssn_pages *pages) {
     struct ssn_mem *mem = pages->mem;
+    while (pages->mended != NULL) {
+        struct mended *mended = pages->mended;
+        pages->mended = mended->next;
+        ssn_free(mem, mended);
+    }
     ssn_free(mem, pages->bytes);
     ssn_free(mem, pages->table);
     ssn_free(mem, pages->slots);
@@ -416,6 +436,18 @@ void ssn_pages_close(struct ssn_pages *pages) {
     pthread_cond_destroy(&pages->changed);
     pthread_mutex_destroy(&pages->lock);
     free_all(pages);
+}
+
+int ssn_pages_mend(struct ssn_pages *pages, const struct ssn_root *root, const uint8_t *page) {
+    struct mended *mended = ssn_alloc(pages->mem, sizeof *mended);
+    if (mended == NULL) {
+        return SELSNAP_ENOMEM;
+    }
+    mended->next = pages->mended;
+    mended->root = *root;
+    memcpy(mended->page, page, SSN_PAGE_SIZE);
+    pages->mended = mended;
+    return SELSNAP_OK;
 }
 
 void ssn_pages_salvage(struct ssn_pages *pages) {

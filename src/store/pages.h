@@ -38,6 +38,8 @@ struct ssn_lost ssn_span_lost(const struct ssn_span *span);
  */
 int ssn_pages_pin(struct ssn_pages *pages, const struct ssn_span *span, struct ssn_pin *ret_pin);
 void ssn_pages_unpin(struct ssn_pages *pages, const struct ssn_pin *pin);
+/* From now on the page with this pointer is not read: it is this one, which has passed its check. SELSNAP_ENOMEM. */
+int ssn_pages_mend(struct ssn_pages *pages, const struct ssn_root *root, const uint8_t *page);
 /* Past the cache: fills `page`. Results as for pin. */
 int ssn_pages_read(struct ssn_pages *pages, const struct ssn_span *span, uint8_t *page);
 /* Writes `count` new pages, one after another, and keeps what the cache has room for. SELSNAP_ESTORE. */

@@ -19,6 +19,7 @@ struct ssn_salvage {
     size_t count;
     size_t capacity;
     uint64_t pages; /* that failed their check */
+    unsigned scans; /* of the whole device, for damaged inner pages */
     bool cut;
     char reason[SSN_CUT_TEXT];
 };
@@ -162,9 +163,13 @@ static int visit(struct ssn_store *store, const struct ssn_span *span, struct le
     if (rc != SELSNAP_EDAMAGED) {
         return rc;
     }
+    store->salvage->pages++;
+    rc = ssn_salvage_rebuild(store, span, &store->salvage->scans, level->page, ret_inner);
+    if (rc != SELSNAP_OK || *ret_inner) {
+        return rc;
+    }
     struct ssn_lost lost = ssn_span_lost(span);
     struct ssn_gap gap = {lost.low, lost.last};
-    store->salvage->pages++;
     return add_gap(store->salvage, &gap);
 }
 

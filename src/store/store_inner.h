@@ -181,6 +181,13 @@ void ssn_salvage_close(struct ssn_salvage *salvage);
 void ssn_salvage_cut(struct ssn_store *store);
 /* Finds the gaps. */
 int ssn_salvage_walk(struct ssn_store *store);
+struct ssn_span;
+/*
+ * A damaged inner page as it was, if the pages below it prove that (salvage_rebuild.c); `page` is filled, and lookups find
+ * it. *scans counts the times that the whole device was read for this, which are bounded.
+ */
+int ssn_salvage_rebuild(struct ssn_store *store, const struct ssn_span *span, unsigned *scans, uint8_t *page,
+                        bool *ret_rebuilt);
 /* The tree's first item at or after the key (forward false: the last at or before it) that is in no gap. */
 int ssn_salvage_seek(struct ssn_store *store, const struct ssn_key *key, bool forward, struct ssn_item *ret_item);
 
