@@ -148,9 +148,11 @@ static int word_index(const char *words, const char *text) {
     return -1;
 }
 
-static int take_choice(struct cli *cli, const struct option_row *row, const char *text, const uint64_t *values) {
+/* Option @p row takes one of @p count words, which stand for @p values. */
+static int take_choice(struct cli *cli, const struct option_row *row, const char *text, const uint64_t *values,
+                       int count) {
     int index = word_index(row->value, text);
-    if (index < 0) {
+    if (index < 0 || index >= count) {
         return fail_usage(cli, "--%s '%s': not one of %s", row->name, text, row->value);
     }
     uint64_t *place = (uint64_t *)(void *)((char *)&cli->args + row->place);
@@ -182,10 +184,10 @@ static int take_value(struct cli *cli, const struct option_row *row, const char 
         result = add_property(cli, text);
         break;
     case KIND_POLICY:
-        result = take_choice(cli, row, text, policies);
+        result = take_choice(cli, row, text, policies, 2);
         break;
     case KIND_UNDESIGNATED:
-        result = take_choice(cli, row, text, answers);
+        result = take_choice(cli, row, text, answers, 3);
         break;
     }
     return result;

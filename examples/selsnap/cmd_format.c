@@ -17,11 +17,11 @@
 int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const char *path) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     int code = selsnap_device_get_info(device, &info);
-    unsigned char *buf = malloc(LOOK_BYTES);
-    int result = CLI_OK;
+    unsigned char *buf = calloc(1, LOOK_BYTES);
     if (buf == NULL) {
-        code = SELSNAP_ENOMEM;
+        return fail_with(cli, SELSNAP_ENOMEM, "", "%s '%s'", role, path);
     }
+    int result = CLI_OK;
     size_t len = info.size_bytes < LOOK_BYTES ? (size_t)info.size_bytes : LOOK_BYTES;
     if (code == SELSNAP_OK) {
         code = selsnap_device_read(device, buf, len, 0);

@@ -4,6 +4,7 @@
  * state.
  */
 #include "cli.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,7 @@ static int next_range(struct cli *cli, uint64_t id, uint64_t size, uint64_t offs
 }
 
 static int print_row(struct cli *cli, const selsnap_snapshot_info *info, struct picture *picture) {
+    assert(picture->cells != NULL);
     memset(picture->cells, 0, picture->cell_count * sizeof(*picture->cells));
     uint64_t at = 0;
     while (at < picture->device_bytes) {

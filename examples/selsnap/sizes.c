@@ -44,14 +44,12 @@ static bool parse_digits(const char *text, size_t len, uint64_t *ret_value) {
 }
 
 static bool parse_bytes(const char *text, size_t len, uint64_t *ret_bytes) {
-    static const char suffixes[] = "KMGT";
+    static const char suffixes[] = "KkMmGgTt";
     unsigned shift = 0;
     if (len > 0) {
-        char last = text[len - 1];
-        char upper = last >= 'a' && last <= 'z' ? (char)(last - 'a' + 'A') : last;
-        const char *found = memchr(suffixes, upper, sizeof(suffixes) - 1);
+        const char *found = memchr(suffixes, text[len - 1], sizeof(suffixes) - 1);
         if (found != NULL) {
-            shift = 10 * (unsigned)(found - suffixes + 1);
+            shift = 10 * (unsigned)((found - suffixes) / 2 + 1);
             len--;
         }
     }

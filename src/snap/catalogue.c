@@ -134,7 +134,7 @@ bool ssn_catalogue_fits(const struct ssn_catalogue *catalogue, size_t snaps, siz
         MEMBERS = 8
     }; /* of an allocation, and places in arrays; members that a group makes room for */
     const uint64_t each_snap = sizeof(struct ssn_snap) + OVERHEAD;
-    const uint64_t each_group = sizeof(struct ssn_group) + MEMBERS * sizeof(void *) + 2 * OVERHEAD;
+    const uint64_t each_group = sizeof(struct ssn_group) + MEMBERS * sizeof(void *) + (uint64_t)2 * OVERHEAD;
     return catalogue->mem->limit == 0 ||
            (catalogue->snap_count + snaps) * each_snap + (catalogue->group_count + groups) * each_group <=
                catalogue->mem->limit / 16 * 3;

@@ -325,8 +325,9 @@ static int walk_on(struct seek *seek, struct ssn_item *change, struct ssn_item *
 }
 
 static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool forward, struct ssn_item *ret_item,
-                      struct ssn_key *ret_last) {
+                      struct ssn_key *ret_low, struct ssn_key *ret_last) {
     struct seek seek;
+    seek.lost = (struct ssn_lost){.page = {0, 0, 0}};
     struct ssn_item change;
     int rc = SELSNAP_EBUSY;
     unsigned ticket = ssn_readers_enter(&store->readers);
@@ -351,6 +352,9 @@ static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool f
     if (rc == SELSNAP_EDAMAGED) {
         (void)ssn_tree_tell_lost(store->pages, &seek.lost);
     }
+    if (rc == SELSNAP_EDAMAGED && ret_low != NULL) {
+        *ret_low = ssn_key_compare(&seek.lost.low, key) < 0 ? *key : seek.lost.low;
+    }
     if (rc == SELSNAP_EDAMAGED && ret_last != NULL) {
         *ret_last = seek.lost.last;
         if (seek.changed && ssn_key_compare(&seek.change, ret_last) <= 0 && ssn_key_compare(&seek.change, key) > 0) {
@@ -362,16 +366,21 @@ static int seek_index(struct ssn_store *store, const struct ssn_key *key, bool f
 }
 
 int ssn_store_seek(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item) {
-    return seek_index(store, key, true, ret_item, NULL);
+    return seek_index(store, key, true, ret_item, NULL, NULL);
 }
 
 int ssn_store_seek_last(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item) {
-    return seek_index(store, key, false, ret_item, NULL);
+    return seek_index(store, key, false, ret_item, NULL, NULL);
 }
 
 int ssn_store_seek_over(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
                         struct ssn_key *ret_last) {
-    return seek_index(store, key, true, ret_item, ret_last);
+    return seek_index(store, key, true, ret_item, NULL, ret_last);
+}
+
+int ssn_store_seek_up_to(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
+                         struct ssn_key *ret_low) {
+    return seek_index(store, key, true, ret_item, ret_low, NULL);
 }
 
 uint64_t ssn_store_version(struct ssn_store *store) {

@@ -32,8 +32,8 @@ void ssn_report_fini(struct ssn_report *report);
 
 /* Notes a failure, logs it, and returns `code`: `return ssn_fail(r, SELSNAP_EIO, "block %" PRIu64 ...)`. */
 int ssn_fail(struct ssn_report *report, int code, const char *format, ...) SSN_PRINTF(3, 4);
-#if defined(__clang_analyzer__)
-/* The analyzer sees one file at a time, and would follow paths on which a failure gives SELSNAP_OK. */
+#if defined(__clang_analyzer__) || defined(SSN_ANALYZER)
+/* An analyzer sees one file at a time, and would follow paths on which a failure gives SELSNAP_OK. */
 static inline int ssn_is_failure(int code) {
     if (code == SELSNAP_OK) {
         __builtin_unreachable();
