@@ -1409,7 +1409,7 @@ SELSNAP_API int selsnap_scrub_step(selsnap *ss, selsnap_scrub *scrub, uint64_t b
  * @param[in] line  Told each line.
  * @param[in] user  Given to line.
  * @retval SELSNAP_ECANCELED  The callback said so.
- * @retval SELSNAP_EDAMAGED   A page failed its check.
+ * @retval SELSNAP_EDAMAGED   A page failed its check. A line says which items are missing; all others were told.
  * @retval SELSNAP_ESTORE     The store could not be read.
  * @retval SELSNAP_ENOMEM     No memory, or none under the limit.
  * @retval SELSNAP_EINVAL     An argument is NULL; nothing was done.

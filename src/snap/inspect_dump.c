@@ -230,24 +230,36 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
     }
 }
 
+static void say_damage(struct dump_line *line, const struct ssn_key *from, const struct ssn_key *last) {
+    line->len = 0;
+    say(line, "damaged: nothing is known from type %u, major %" PRIu64 ", minor %" PRIu64, from->type, from->major,
+        from->minor);
+    say(line, " to type %u, major %" PRIu64 ", minor %" PRIu64, last->type, last->major, last->minor);
+}
+
 int ssn_inspect_dump(struct selsnap *ss, selsnap_line_fn line, void *user) {
     int rc = ssn_store_dump(ss->store, line, user);
     struct ssn_key key = ssn_key_make(0, 0, 0);
     struct dump_line text;
+    int damaged = SELSNAP_OK;
     while (rc == SELSNAP_OK) {
         struct ssn_item item;
-        rc = ssn_store_seek(ss->store, &key, &item);
-        if (rc != SELSNAP_OK) {
+        struct ssn_key last;
+        rc = ssn_store_seek_over(ss->store, &key, &item, &last);
+        if (rc == SELSNAP_EDAMAGED) {
+            damaged = rc;
+            say_damage(&text, &key, &last);
+            item.key = last;
+        } else if (rc == SELSNAP_OK) {
+            say_item(&text, &item);
+        } else {
             break;
         }
-        say_item(&text, &item);
-        if (line(user, text.text) != 0) {
-            rc = SELSNAP_ECANCELED;
-        }
+        rc = line(user, text.text) != 0 ? SELSNAP_ECANCELED : SELSNAP_OK;
         key = item.key;
         if (!ssn_key_after(&key)) {
             break;
         }
     }
-    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+    return rc == SELSNAP_OK || rc == SELSNAP_ENOENT ? damaged : rc;
 }

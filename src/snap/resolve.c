@@ -45,7 +45,10 @@ static bool scan_more(struct extent_scan *scan) {
 static int scan_seek(struct selsnap *ss, struct extent_scan *scan, uint64_t from, struct ssn_item *ret_item) {
     uint64_t wanted = ssn_entry_major(scan->run, scan->level, scan->index);
     struct ssn_key key = ssn_key_make(SSN_ITEM_ENTRY, wanted, from);
-    int rc = ssn_store_seek(ss->store, &key, ret_item);
+    int rc = ssn_store_seek_up_to(ss->store, &key, ret_item, &ret_item->key);
+    if (rc == SELSNAP_EDAMAGED && (ret_item->key.type != SSN_ITEM_ENTRY || ret_item->key.major > wanted)) {
+        rc = SELSNAP_OK; /* the damage begins behind the extent; it counts when the scan comes to it */
+    }
     bool in_run =
         rc == SELSNAP_OK && ret_item->key.type == SSN_ITEM_ENTRY && ssn_entry_run(ret_item->key.major) == scan->run;
     if (rc != SELSNAP_OK && rc != SELSNAP_ENOENT) {

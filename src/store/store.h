@@ -98,6 +98,12 @@ int ssn_store_seek_last(struct ssn_store *store, const struct ssn_key *key, stru
  */
 int ssn_store_seek_over(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
                         struct ssn_key *ret_last);
+/*
+ * ssn_store_seek() for whoever knows where the keys end that matter: on SELSNAP_EDAMAGED there is no item from `key` to
+ * *ret_low, without that itself, which may be `key`; of that one nothing is known.
+ */
+int ssn_store_seek_up_to(struct ssn_store *store, const struct ssn_key *key, struct ssn_item *ret_item,
+                         struct ssn_key *ret_low);
 /* Rises with each batch that is published: unchanged means that the index is unchanged. */
 uint64_t ssn_store_version(struct ssn_store *store);
 /* Read-only stores: make a key read as absent, in memory. */

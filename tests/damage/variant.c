@@ -76,8 +76,8 @@ static void list_bits(struct variants *list, unsigned scene, uint8_t kind, uint6
         } else if (header) {
             add(list, scene, VARIANT_BIT, first + byte % 8, 0);
             add(list, scene, VARIANT_BIT, first + (byte + 3) % 8, 0);
-        } else if ((page + byte) % 16 == 0) {
-            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 16) % 8, 0);
+        } else if ((page + byte) % 24 == 0) {
+            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 24) % 8, 0);
         }
     }
 }
@@ -95,7 +95,7 @@ static void list_pages(struct variants *list, const struct scene *scene, unsigne
         }
     }
     for (unsigned other = 0; other < SCENE_PAGES; other++) {
-        bool chosen = all ? scene->kind[other] != PAGE_UNUSED : (page * 7 + other * 3) % 61 == 0;
+        bool chosen = all ? scene->kind[other] != PAGE_UNUSED : (page * 7 + other * 3) % 89 == 0;
         if (other != page && chosen && (all || scene->kind[other] != PAGE_UNUSED)) {
             add(list, number, VARIANT_OTHER, page, other);
         }
