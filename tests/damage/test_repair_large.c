@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* P8, P10: a store of many entries, most of them far apart, is repaired under the least memory allowed. */
+/* P8, P10: a store of many entries, most of them far apart, is repaired under the least memory allowed; and one whose
+ * designation takes leaves of its own. */
 #include "rig.h"
 #include "sparsedev.h"
 
@@ -136,9 +137,86 @@ static void test_repair__many_entries__under_the_least_memory(void **state) {
     rig_close(&rig);
 }
 
+/* ---- a designation of many ranges ---- */
+
+enum { RANGES = 1000, MANY_BLOCKS = 2 * RANGES };
+
+static void save_every_other_block(struct rig *rig) {
+    selsnap_subset *subset = rig_subset(rig, 0, 1);
+    for (uint64_t block = 2; block < MANY_BLOCKS; block += 2) {
+        assert_ok(selsnap_subset_add(subset, block * 4096, 4096));
+    }
+    assert_ok(selsnap_designation_save(rig->ss, "many", subset, 0));
+    selsnap_subset_close(subset);
+}
+
+static bool is_leaf(const uint8_t *page) {
+    return memcmp(page + 8, "SSNT", 4) == 0 && page[12] == 0;
+}
+
+/* Where the snapshot came over, it has all its ranges. Gives whether it did. */
+static bool look_for(selsnap *ss, uint64_t id, uint64_t ranges) {
+    selsnap_subset *subset = NULL;
+    int code = selsnap_snapshot_get_subset(ss, id, &subset);
+    if (code == SELSNAP_ENOENT) {
+        return false;
+    }
+    assert_ok(code);
+    assert_int_equal(selsnap_subset_range_count(subset), ranges);
+    selsnap_subset_close(subset);
+    return true;
+}
+
+static void test_repair__ranges_damaged__snapshots_of_that_designation_left_out(void **state) {
+    (void)state;
+    const struct rig_options options = {.origin_bytes = MANY_BLOCKS * 4096, .store_bytes = 8 << 20};
+    const uint64_t store_bytes = options.store_bytes;
+    struct rig rig;
+    unsigned alone = 0;
+    rig_open(&rig, &options);
+    uint64_t whole = rig_snapshot(&rig, "whole", 0, 0);
+    save_every_other_block(&rig);
+    uint64_t many = rig_snapshot_of(&rig, "of many", "many");
+    rig_write(&rig, 100, 30, 1);
+    rig_stop(&rig);
+    for (uint64_t at = 32 * 4096; at < store_bytes; at += 4096) {
+        uint8_t page[4096];
+        uint8_t zeros[4096] = {0};
+        selsnap *ss = NULL;
+        selsnap_repair_result result = SELSNAP_REPAIR_RESULT_INIT;
+        assert_ok(selsnap_device_read(rig.store_base, page, sizeof page, at));
+        if (!is_leaf(page)) {
+            continue;
+        }
+        selsnap_device *fresh = NULL;
+        assert_ok(selsnap_device_open_memory(store_bytes, 0, &fresh));
+        assert_ok(selsnap_device_write(rig.store_base, zeros, sizeof zeros, at));
+        int code = selsnap_repair(rig.store_base, rig.origin_base, fresh, NULL, &result);
+        assert_true(code == SELSNAP_OK || code == SELSNAP_EDAMAGED);
+        if (code == SELSNAP_OK) {
+            assert_ok(selsnap_open(fresh, rig.origin_base, NULL, &ss));
+            bool has_whole = look_for(ss, whole, 1);
+            bool has_many = look_for(ss, many, RANGES);
+            assert_int_equal(result.snapshots_salvaged, (unsigned)has_whole + (unsigned)has_many);
+            if (has_whole && !has_many) {
+                assert_int_equal(result.snapshots_lost, 1);
+                assert_int_equal(result.designations_lost, 1);
+                alone++;
+            }
+            assert_ok(selsnap_close(ss));
+        }
+        assert_ok(selsnap_device_write(rig.store_base, page, sizeof page, at));
+        selsnap_device_close(fresh);
+    }
+    assert_true(alone > 0);
+    rig_start(&rig);
+    rig_close(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repair__many_entries__under_the_least_memory),
+        cmocka_unit_test(test_repair__ranges_damaged__snapshots_of_that_designation_left_out),
     };
     return cmocka_run_group_tests_name("repair_large", tests, NULL, NULL);
 }
