@@ -200,9 +200,8 @@ static bool untouched(const struct stat *before, const char *name) {
 static void run_line(struct line *line) {
     struct stat store;
     struct stat origin;
-    /* read gives raw bytes. The tool may change the order of the words. */
-    bool json = has_word(line, "--json") && !has_word(line, "read") && !has_word(line, "help") &&
-                !has_word(line, "--help") && !has_word(line, "-h");
+    /* read gives raw bytes. Looked at now, as the tool may change the order of the words. */
+    bool json = has_word(line, "--json") && !has_word(line, "read");
     sandbox_enter(&box);
     bool there = stat("store", &store) == 0 && stat("origin", &origin) == 0;
     int before = lowest_fd();
@@ -218,7 +217,9 @@ static void run_line(struct line *line) {
     if (json && result == CLI_OK) {
         size_t len;
         char *text = sandbox_output(&box, &len);
-        check_json(text, len);
+        if (strncmp(text, "usage: ", 7) != 0) { /* a help, which is asked for in many ways */
+            check_json(text, len);
+        }
         free(text);
     }
 }
