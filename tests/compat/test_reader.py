@@ -202,7 +202,9 @@ class Stores(unittest.TestCase):
         self.assertEqual(self.spoil_last_batch(40, lambda super_sequence: super_sequence), 0)
         self.assertEqual(self.spoil_last_batch(8, lambda incarnation: incarnation + 1), -1)
         self.assertEqual(self.spoil_last_batch(8, lambda incarnation: incarnation - 1), -1)
-        self.assertEqual(self.spoil_last_batch(16, lambda number: number + 1), -1)
+        self.assertEqual(self.spoil_last_batch(16, lambda number: number - 1), -1)
+        with self.assertRaisesRegex(reader.Damage, "missing"):
+            self.spoil_last_batch(16, lambda number: number + 1)  # [F-8]
         self.assertEqual(self.spoil_last_batch(24, lambda position: position + 8), -1)
         self.assertEqual(self.spoil_last_batch(48, lambda chain: chain ^ 1), -1)
 
