@@ -253,16 +253,16 @@ static const struct step mixed4k[] = {
 };
 
 const struct script scripts[] = {
-    {"first-writes", &small, first_writes, 4}, {"batches", &small, batches, 4},
-    {"unaligned", &bytes, unaligned, 4},       {"zeroes-discards", &small, zeroes_discards, 4},
-    {"creates", &small, creates, 4},           {"names", &small, names, 4},
-    {"deletes", &small, deletes, 4},           {"reuse", &small, reuse, 4},
-    {"view-writes", &small, view_writes, 4},   {"overlay-drops", &small, overlay_drops, 4},
-    {"restores", &small, restores, 4},         {"restore-again", &small, restore_again, 4},
-    {"restore-over", &small, restore_over, 4}, {"checkpoints", &small, checkpoints, 4},
-    {"journal-wrap", &small, journal_wrap, 4}, {"full-give-up", &full, full_give_up, 8},
-    {"full-fail", &full, full_fail, 8},        {"atomic-4k", &atomic4k, mixed, 4},
-    {"logical-4k", &logical4k, mixed4k, 4},    {"write-through", &through, mixed, 4},
-    {"blocks-8k", &blocks8k, mixed, 4},
+    {"first-writes", &small, first_writes, 2}, {"batches", &small, batches, 2},
+    {"unaligned", &bytes, unaligned, 2},       {"zeroes-discards", &small, zeroes_discards, 2},
+    {"creates", &small, creates, 2},           {"names", &small, names, 2},
+    {"deletes", &small, deletes, 2},           {"reuse", &small, reuse, 2},
+    {"view-writes", &small, view_writes, 2},   {"overlay-drops", &small, overlay_drops, 2},
+    {"restores", &small, restores, 2},         {"restore-again", &small, restore_again, 3},
+    {"restore-over", &small, restore_over, 3}, {"checkpoints", &small, checkpoints, 2},
+    {"journal-wrap", &small, journal_wrap, 12}, {"full-give-up", &full, full_give_up, 8},
+    {"full-fail", &full, full_fail, 8},        {"atomic-4k", &atomic4k, mixed, 2},
+    {"logical-4k", &logical4k, mixed4k, 2},    {"write-through", &through, mixed, 2},
+    {"blocks-8k", &blocks8k, mixed, 2},
 };
 const size_t script_count = sizeof scripts / sizeof scripts[0];

@@ -141,10 +141,47 @@ static void test_drop__cut_at_every_call__gone_or_there(void **state) {
     wire_fini(&bench.wire);
 }
 
+/* A subset saved for a restore that is then refused: nobody's, and dropped without ever having had a name. */
+static void test_drop__never_used_and_cut_at_every_call__store_is_sound(void **state) {
+    (void)state;
+    struct bench bench;
+    selsnap_step_options options = SELSNAP_STEP_OPTIONS_INIT;
+    selsnap_restore_options restore = SELSNAP_RESTORE_OPTIONS_INIT;
+    options.flags = SELSNAP_STEP_RECLAIM;
+    options.budget_blocks = 16;
+    begin(&bench);
+    restore.id = rig_snapshot(&bench.rig, "s", 0, 0);
+    rig_write(&bench.rig, 1, 1, 1);
+    assert_ok(selsnap_restore_start(bench.rig.ss, &restore, NULL));
+    for (unsigned what = 0; what < 4; what++) {
+        bool cut_it = true;
+        for (uint64_t call = 1; cut_it; call++) {
+            assert_true(call < MOST_CALLS);
+            selsnap_subset *part = scattered(&bench.rig, 1);
+            restore.subset = part;
+            assert_int_equal(selsnap_restore_start(bench.rig.ss, &restore, NULL), SELSNAP_EBUSY);
+            selsnap_subset_close(part);
+            wire_cut_after(&bench.wire, call);
+            int code = SELSNAP_OK;
+            for (uint32_t more = 1; code == SELSNAP_OK && more != 0;) {
+                code = selsnap_step(bench.rig.ss, &options, &more);
+            }
+            cut_it = bench.wire.off;
+            assert_true((code != SELSNAP_OK) == cut_it);
+            bench.wire.off = true;
+            cut(&bench, what);
+            rig_assert_sound(&bench.rig);
+        }
+    }
+    rig_close(&bench.rig);
+    wire_fini(&bench.wire);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save__cut_at_every_call__whole_or_not_at_all),
         cmocka_unit_test(test_drop__cut_at_every_call__gone_or_there),
+        cmocka_unit_test(test_drop__never_used_and_cut_at_every_call__store_is_sound),
     };
     return cmocka_run_group_tests_name("designation-cuts", tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static void test_store__superblock_fails__pages_are_not_reused(void **state) {
         assert_ok(box_open(box, false));
         crashdev_fail_whole(box->dev, n / 12 % 2 != 0);
         /* Data is taken from rising places: now and then it has come to where pages of the tree are taken. */
-        for (uint64_t i = 0; i < 20 + n % 5 * 30; i++) {
+        for (uint64_t i = 0; i < 18 + n % 5 * 32; i++) {
             assert_ok(box_step(box));
             if (i % 8 == 7) {
                 assert_ok(ssn_store_checkpoint(box->store));
@@ -109,7 +109,7 @@ static void test_store__superblock_fails__pages_are_not_reused(void **state) {
         crashdev_fail(box->dev, 1 + n % 12, 0);
         (void)ssn_store_checkpoint(box->store);
         crashdev_kill(box->dev);
-        for (int i = 0; i < 10; i++) {
+        for (int i = 0; i < 5; i++) {
             assert_ok(box_step(box)); /* without a checkpoint: whatever superblock is there must do */
         }
         box_drop(box);
