@@ -157,6 +157,40 @@ static void test_create__cut_keeps_an_entry_without_data__it_is_dropped(void **s
 
 /* ---- what a flush vouches for ---- */
 
+/* What is written while a new snapshot's flush of the origin has done its work, and not come back, is younger. */
+static void test_create__written_while_the_origin_is_flushed__snapshot_is_as_acknowledged(void **state) {
+    (void)state;
+    struct pair pair;
+    pthread_t thread;
+    void *made = NULL;
+    selsnap_snapshot_info info = {0};
+    uint8_t before[BLOCK];
+    uint8_t after[BLOCK];
+    info.struct_size = sizeof info;
+    pair_open(&pair);
+    pair.origin->hangs_after = true;
+    assert_int_equal(pthread_create(&thread, NULL, create_young, &pair.rig), 0);
+    while (pair.origin->hanging == 0) {
+        usleep(100);
+    }
+    rig_write(&pair.rig, 3, 1, 1);
+    pair.origin->hangs_after = false;
+    assert_int_equal(pthread_join(thread, &made), 0);
+    assert_non_null(made);
+    assert_ok(selsnap_snapshot_find(pair.rig.ss, "young", &info));
+    assert_ok(rig_read_snapshot(&pair.rig, info.id, 3, before));
+    pair.wire.off = true;
+    (void)!selsnap_close(pair.rig.ss);
+    testdev_power_cycle(pair.origin, keep_nothing, NULL);
+    testdev_power_cycle(pair.store, keep_nothing, NULL);
+    pair.wire.off = false;
+    rig_start(&pair.rig);
+    assert_ok(rig_read_snapshot(&pair.rig, info.id, 3, after));
+    assert_memory_equal(after, before, BLOCK);
+    rig_assert_sound(&pair.rig);
+    pair_close(&pair);
+}
+
 static void *flush_live(void *argument) {
     struct rig *rig = argument;
     return selsnap_flush(rig->ss) == SELSNAP_OK ? rig : NULL;
@@ -202,6 +236,7 @@ int main(void) {
         cmocka_unit_test(test_full__older_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_full__younger_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_create__cut_keeps_an_entry_without_data__it_is_dropped),
+        cmocka_unit_test(test_create__written_while_the_origin_is_flushed__snapshot_is_as_acknowledged),
         cmocka_unit_test(test_restore__copied_while_the_origin_is_flushed__not_recorded_as_done),
     };
     return cmocka_run_group_tests_name("windows-rules", tests, NULL, NULL);

@@ -45,6 +45,7 @@ struct m_snapshot {
     bool live;
     uint64_t id;
     char name[MODEL_TEXT];
+    char property[MODEL_TEXT]; /* of the key "made at"; empty: there is none */
     uint32_t policy;
     uint32_t holds;
     uint64_t block_count;

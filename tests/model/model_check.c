@@ -128,6 +128,18 @@ static void check_map(struct model *m, const struct m_snapshot *s) {
     }
 }
 
+static void check_property(struct model *m, const struct m_snapshot *s) {
+    char key[SELSNAP_PROPERTY_KEY_MAX + 1] = "";
+    char value[SELSNAP_PROPERTY_VALUE_MAX + 1] = "";
+    int code = selsnap_snapshot_next_property(m->ss, s->id, "", key, value);
+    if (code == SELSNAP_ENOENT && s->property[0] == '\0') {
+        return;
+    }
+    if (model_result(m, code, 0) && (strcmp(key, "made at") != 0 || strcmp(value, s->property) != 0)) {
+        model_fail(m, "%s has the property %s: %s, instead of %s", s->name, key, value, s->property);
+    }
+}
+
 static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_info *info) {
     const struct m_snapshot *s = &m->snapshots[slot];
     uint32_t views = 0;
@@ -153,6 +165,7 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
                    s->name, info->name, info->policy, s->policy, info->holds, s->holds, info->block_count,
                    s->block_count, info->open_views, views, info->restoring, restoring, info->changed, changed);
     }
+    check_property(m, s);
     selsnap_subset *subset = NULL;
     if (!model_result(m, selsnap_snapshot_get_subset(m->ss, s->id, &subset), 0)) {
         return;
@@ -298,8 +311,9 @@ void model_check_all(struct model *m) {
     }
     selsnap_check_result result = {0};
     result.struct_size = sizeof result;
-    if (!m->skip_check && !m->wire.off && model_result(m, selsnap_check(m->ss, tell_problem, m, NULL, NULL, &result), 0) &&
-        result.problems != 0 && !m->wire.off) {
+    if (!m->skip_check && !m->wire.off &&
+        model_result(m, selsnap_check(m->ss, tell_problem, m, NULL, NULL, &result), 0) && result.problems != 0 &&
+        !m->wire.off) {
         model_fail(m, "the check finds %" PRIu64 " problems", result.problems);
     }
 }

@@ -123,7 +123,8 @@ void model_do_create(struct model *m, const struct m_create *how) {
     snprintf(designation, sizeof designation, "d%u", name);
     snprintf(s->name, sizeof s->name, "s%" PRIu64, m->sequence);
     s->policy = how->policy;
-    selsnap_property property = {"made at", s->name};
+    snprintf(s->property, sizeof s->property, "%s", how->property ? s->name : "");
+    selsnap_property property = {"made at", s->property};
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = s->name;
     options.policy = s->policy;

@@ -164,7 +164,7 @@ def survey_tests(suite):
     if suite != 'crash':
         return suite.split(',')
     text = open(os.path.join(ROOT, 'tests/crash/scripts.c'), encoding='utf-8').read()
-    names = re.findall(r'^\s+\{"([a-z0-9-]+)", &', text, re.MULTILINE)
+    names = re.findall(r'\{"([a-z0-9-]+)", &\w+, \w+, \d+\}', text)
     return [f'crash/test_crash --script {name}' for name in names]
 
 
