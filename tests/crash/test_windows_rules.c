@@ -66,6 +66,36 @@ static void test_full__younger_snapshot_forbids__nothing_is_given_up(void **stat
     share(SELSNAP_POLICY_GIVE_UP_BLOCK, SELSNAP_POLICY_FAIL_WRITE, false);
 }
 
+/* Into a snapshot more is written over than there is room for beside: what a flush frees is used before a refusal. */
+static void test_full__snapshot_written_over__flush_makes_room(void **state) {
+    (void)state;
+    struct rig rig;
+    struct rig_options options = {.origin_bytes = BLOCKS * BLOCK, .store_bytes = STORE, .journal_bytes = 64 << 10};
+    uint8_t buf[BLOCK];
+    rig_open(&rig, &options);
+    uint64_t id = rig_snapshot(&rig, "s", 0, BLOCKS);
+    selsnap_view *view = rig_view(&rig, id, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
+    uint64_t room = rig_stats(&rig).store_free_bytes / BLOCK;
+    uint64_t count = room / 2;
+    assert_true(count > 4 && count < BLOCKS);
+    for (uint64_t round = 1; round <= 2; round++) {
+        for (uint64_t block = 0; block < count; block++) {
+            pattern_fill(buf, BLOCK, block * BLOCK, 9, round);
+            assert_ok(selsnap_view_write(view, buf, BLOCK, block * BLOCK));
+        }
+        if (round == 1) {
+            assert_ok(selsnap_view_flush(view));
+        }
+    }
+    assert_ok(selsnap_view_close(view));
+    for (uint64_t block = 0; block < count; block++) {
+        assert_ok(rig_read_snapshot(&rig, id, block, buf));
+        assert_true(pattern_is(buf, BLOCK, block * BLOCK, 9, 2));
+    }
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
 /* ---- entries of snapshots that never were ---- */
 
 static int cut_at_store_flush(void *user, struct testdev *dev, const struct testdev_call *call) {
@@ -235,6 +265,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full__older_snapshot_forbids__nothing_is_given_up),
         cmocka_unit_test(test_full__younger_snapshot_forbids__nothing_is_given_up),
+        cmocka_unit_test(test_full__snapshot_written_over__flush_makes_room),
         cmocka_unit_test(test_create__cut_keeps_an_entry_without_data__it_is_dropped),
         cmocka_unit_test(test_create__written_while_the_origin_is_flushed__snapshot_is_as_acknowledged),
         cmocka_unit_test(test_restore__copied_while_the_origin_is_flushed__not_recorded_as_done),
