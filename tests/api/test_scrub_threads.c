@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 4096, BLOCKS = 256, WRITERS = 2, ROUNDS = 150, PASSES_MIN = 20 };
+enum { BLOCK = 4096, BLOCKS = 256, WRITERS = 2, ROUNDS = 400, PASSES_MIN = 20 };
 
 struct shared {
     struct rig rig;
@@ -24,12 +24,17 @@ struct writer {
     pthread_t thread;
 };
 
+/* The store is so small that places are used again soon; it may be full for a while. */
+static bool fine(int code) {
+    return code == SELSNAP_OK || code == SELSNAP_ENOSPACE;
+}
+
 static void *write_on(void *user) {
     struct writer *writer = user;
     struct prng prng = prng_init(100 + writer->number);
     while (!atomic_load(&writer->shared->stop)) {
         uint64_t first = prng_below(&prng, BLOCKS - 8);
-        if (rig_try_write(&writer->shared->rig, first, 1 + prng_below(&prng, 8), 1) != SELSNAP_OK) {
+        if (!fine(rig_try_write(&writer->shared->rig, first, 1 + prng_below(&prng, 8), 1))) {
             atomic_fetch_add(&writer->shared->failed, 1);
         }
     }
@@ -48,9 +53,11 @@ static void *snapshots_on(void *user) {
             atomic_fetch_add(&shared->failed, 1);
         }
         (void)snprintf(name, sizeof name, "s%u", round);
-        if (rig_try_snapshot(&shared->rig, name, 0, 0, SELSNAP_POLICY_GIVE_UP_BLOCK, id) != SELSNAP_OK) {
-            atomic_fetch_add(&shared->failed, 1);
-            break;
+        *id = 0;
+        int code = rig_try_snapshot(&shared->rig, name, 0, 0, SELSNAP_POLICY_GIVE_UP_BLOCK, id);
+        if (code != SELSNAP_OK) {
+            atomic_fetch_add(&shared->failed, fine(code) ? 0 : 1);
+            continue;
         }
         selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
         selsnap_view *view = NULL;
@@ -58,13 +65,15 @@ static void *snapshots_on(void *user) {
         options.flags = SELSNAP_VIEW_WRITABLE;
         bool ok = selsnap_view_open(ss, &options, &view) == SELSNAP_OK;
         for (unsigned i = 0; ok && i < 8; i++) {
-            ok = selsnap_view_write(view, name, sizeof name, (uint64_t)(round * 13 + i) % BLOCKS * BLOCK) == SELSNAP_OK;
+            ok = fine(selsnap_view_write(view, name, sizeof name, (uint64_t)(round * 13 + i) % BLOCKS * BLOCK));
         }
-        ok = ok && (round % 4 != 0 || selsnap_view_reset(view) == SELSNAP_OK);
-        ok = (view == NULL || selsnap_view_close(view) == SELSNAP_OK) && ok;
+        ok = ok && (round % 4 != 0 || fine(selsnap_view_reset(view)));
+        ok = (view == NULL || fine(selsnap_view_close(view))) && ok;
         uint32_t more = 1;
         while (ok && more != 0) {
-            ok = selsnap_step(ss, NULL, &more) == SELSNAP_OK;
+            int stepped = selsnap_step(ss, NULL, &more);
+            ok = fine(stepped);
+            more = stepped == SELSNAP_OK ? more : 0;
         }
         atomic_fetch_add(&shared->failed, ok ? 0 : 1);
     }
@@ -84,7 +93,7 @@ static void test_scrub__beside_everything_else__no_false_alarm(void **state) {
     (void)state;
     static struct shared shared;
     const struct rig_options options = {
-        .origin_bytes = BLOCKS * BLOCK, .store_bytes = 12 << 20, .journal_bytes = 256 << 10};
+        .origin_bytes = BLOCKS * BLOCK, .store_bytes = 4 << 20, .journal_bytes = 256 << 10};
     struct writer writers[WRITERS];
     pthread_t snapshots;
     memset(&shared, 0, sizeof shared);
