@@ -76,8 +76,8 @@ static void list_bits(struct variants *list, unsigned scene, uint8_t kind, uint6
         } else if (header) {
             add(list, scene, VARIANT_BIT, first + byte % 8, 0);
             add(list, scene, VARIANT_BIT, first + (byte + 3) % 8, 0);
-        } else if ((page + byte) % 24 == 0) {
-            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 24) % 8, 0);
+        } else if ((page + byte) % 30 == 0) {
+            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 30) % 8, 0);
         }
     }
 }
