@@ -159,7 +159,9 @@ int ssn_salvage_rebuild(struct ssn_store *store, const struct ssn_span *span, un
     rebuild.chunk = ssn_alloc(store->mem, CHUNK_PAGES * SSN_PAGE_SIZE);
     int rc = rebuild.chunk != NULL ? find_children(&rebuild) : SELSNAP_ENOMEM;
     if (rc == SELSNAP_OK) {
-        keep_newest(&rebuild);
+        if (rebuild.count > 0) {
+            keep_newest(&rebuild);
+        }
         *ret_rebuilt = lay_out(&rebuild, page);
     }
     if (*ret_rebuilt) {
