@@ -131,8 +131,11 @@ static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, 
             break;
         }
         ssn_claims_release(&ss->claims, claim);
-        ssn_restore_wait_started(ss);
+        rc = ssn_restore_wait_started(ss);
         ssn_claims_take(&ss->claims, claim, first, count);
+        if (rc != SELSNAP_OK) {
+            return rc;
+        }
     }
     int rc = ssn_need_refresh(ss, first, count, *ret_version);
     if (rc == SELSNAP_OK) {

@@ -34,11 +34,7 @@ int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t c
         } else if (state == SSN_JOB_UNSURE) {
             struct ssn_source sources[SSN_RUN_BLOCKS];
             rc = ssn_job_remaining(ss, job, run, first, (unsigned)count, &bits, sources);
-            if (rc == SELSNAP_OK && ssn_runbits_any(&bits)) {
-                rc = ssn_fail(&ss->report, SELSNAP_ESTORE,
-                              "a restore that failed to start may still take effect on these blocks; the write is "
-                              "refused until the store answers");
-            }
+            *ret_starting = *ret_starting || ssn_runbits_any(&bits);
         }
         uint64_t id = job->id;
         ssn_job_release(ss, job);
@@ -47,9 +43,15 @@ int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t c
     return rc;
 }
 
-void ssn_restore_wait_started(struct selsnap *ss) {
+int ssn_restore_wait_started(struct selsnap *ss) {
     pthread_mutex_lock(&ss->admin); /* held by whoever starts one, until it is decided */
+    int rc = ssn_restore_settle(ss);
     pthread_mutex_unlock(&ss->admin);
+    if (rc != SELSNAP_OK) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "a restore that failed to start may still take effect; a write to its blocks is refused");
+    }
+    return rc;
 }
 
 /* ---- starting ---- */
@@ -219,8 +221,7 @@ int ssn_restore_load(struct selsnap *ss, uint64_t job_id, const struct ssn_job_r
     struct ssn_item item;
     while (rc == SELSNAP_OK && (rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK &&
            item.key.type == SSN_ITEM_RESTORED && item.key.major == job_id) {
-        rc = item.len == SSN_RESTORED_BYTES ? ssn_map_set(job->done, &item.key, item.value, item.len, false)
-                                            : SELSNAP_EDAMAGED;
+        rc = item.len == SSN_RESTORED_BYTES ? ssn_job_set_recorded(job, &item.key, item.value) : SELSNAP_EDAMAGED;
         key = item.key;
         if (!ssn_key_after(&key)) {
             break;
@@ -284,17 +285,32 @@ static int delete_items(struct selsnap *ss, struct ssn_job *job) {
     return rc;
 }
 
-/* Everything is copied and recorded. */
-static int end_job(struct selsnap *ss, struct ssn_job *job) {
+/* How far a job is. */
+struct turn {
+    uint64_t cursor;
+    uint64_t rollbacks;
+};
+
+static struct turn turn_of(struct ssn_job *job) {
+    pthread_mutex_lock(&job->lock);
+    const struct turn turn = {job->cursor, job->rollbacks};
+    pthread_mutex_unlock(&job->lock);
+    return turn;
+}
+
+/* Everything is copied. *ret_ended: false after SELSNAP_OK: what was copied before this turn is not done any more. */
+static int end_job(struct selsnap *ss, struct ssn_job *job, const struct turn *turn, bool *ret_ended) {
     atomic_store(&job->state, SSN_JOB_ENDING);
     int rc = ssn_restore_flush_origin(ss);
     if (rc == SELSNAP_OK) {
         pthread_mutex_lock(&ss->admin);
         pthread_mutex_lock(&job->record_lock);
-        rc = delete_items(ss, job);
-        job->ended = rc == SELSNAP_OK;
+        bool done = turn_of(job).rollbacks == turn->rollbacks;
+        rc = done ? delete_items(ss, job) : SELSNAP_OK;
+        job->ended = done && rc == SELSNAP_OK;
+        *ret_ended = job->ended;
         pthread_mutex_unlock(&job->record_lock);
-        if (rc == SELSNAP_OK) {
+        if (*ret_ended) {
             uint64_t id = job->id;
             uint64_t source = job->source->id;
             ssn_job_unlist(ss, job, true);
@@ -359,10 +375,13 @@ static int next_part(struct selsnap *ss, struct ssn_job *job, uint64_t cursor, u
     }
 }
 
-static void move_cursor(struct ssn_job *job, uint64_t to) {
+/* false: the turn does not count any more. */
+static bool move_cursor(struct ssn_job *job, const struct turn *turn, uint64_t to) {
     pthread_mutex_lock(&job->lock);
-    job->cursor = to;
+    bool counts = job->rollbacks == turn->rollbacks;
+    job->cursor = counts ? to : job->cursor;
     pthread_mutex_unlock(&job->lock);
+    return counts;
 }
 
 static bool record_due(struct ssn_job *job) {
@@ -392,12 +411,14 @@ static int advance(struct selsnap *ss, struct ssn_job *job, uint64_t budget, uin
     while (rc == SELSNAP_OK && *ret_visited < budget) {
         uint64_t first;
         uint64_t count;
-        rc = next_part(ss, job, job->cursor, &first, &count);
+        const struct turn turn = turn_of(job);
+        rc = next_part(ss, job, turn.cursor, &first, &count);
         if (rc == SELSNAP_ENOENT) {
-            move_cursor(job, ss->block_count);
-            rc = end_job(ss, job);
-            *ret_ended = rc == SELSNAP_OK;
-            return rc == SELSNAP_OK ? tell_damaged(ss, job) : rc;
+            rc = move_cursor(job, &turn, ss->block_count) ? end_job(ss, job, &turn, ret_ended) : SELSNAP_OK;
+            if (rc != SELSNAP_OK || *ret_ended) {
+                return rc == SELSNAP_OK ? tell_damaged(ss, job) : rc;
+            }
+            continue;
         }
         if (rc != SELSNAP_OK) {
             break;
@@ -408,7 +429,7 @@ static int advance(struct selsnap *ss, struct ssn_job *job, uint64_t budget, uin
         rc = ssn_job_copy_back(ss, job, first / SSN_RUN_BLOCKS, (unsigned)(first % SSN_RUN_BLOCKS), (unsigned)count,
                                true, &copied);
         if (rc == SELSNAP_OK) {
-            move_cursor(job, first + count);
+            (void)move_cursor(job, &turn, first + count);
             *ret_visited += copied + 1;
         }
         ssn_claims_release(&ss->claims, &claim);

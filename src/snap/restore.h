@@ -3,14 +3,15 @@
  * Restores. A job has a point of its own, acts as a hidden mark of its blocks at that point, and holds its source.
  *
  *   STARTING: its point is taken, its record is not durable: writers of its blocks wait, everybody reads the device
- *   UNSURE:   the commit of its record failed, so its fate is unknown: writes to blocks it would restore fail, until
- *             the store answers and its record is deleted again
+ *   UNSURE:   the commit of its record failed, so its fate is unknown: a write to blocks it would restore deletes its
+ *             record first, and fails until the store answers
  *   RUNNING:  a block it has to copy reads from the source until copied, for the origin and for snapshots younger than it
  *   ENDING:   all is copied; its end is being recorded
  *   ENDED:    it is in no list any more, and no longer holds its source: what it says of blocks may be wrong
  *
  * Blocks to copy: those of its designation with an entry in [source point, job point), not lost, not done. A block is
- * done in memory when it is copied, durably only after a later flush of the origin.
+ * done in memory when it is copied, durably only after a later flush of the origin. A flush that fails may have made the
+ * origin forget what was copied: then all that is not recorded is not done, and is copied again.
  */
 #ifndef SSN_RESTORE_H
 #define SSN_RESTORE_H
@@ -37,7 +38,9 @@ struct ssn_job {
     bool ended; /* record_lock: its item is deleted; nothing of it may be recorded any more */
     pthread_mutex_t lock;
     uint64_t cursor;            /* lock: every block below it is done */
-    struct ssn_map *done;       /* lock: key minor = run, value = 32 bytes of bits: done above the cursor */
+    uint64_t rollbacks;         /* lock: so often what is not recorded was taken for not done again */
+    struct ssn_map *done;       /* lock: key minor = run, value = 32 bytes of bits: done above the cursor; then 32 of
+                                   those that are recorded */
     struct ssn_map *unrecorded; /* lock: runs with bits not yet durable */
     bool all_unrecorded;        /* lock: nothing is known of what is durable; every run counts */
     uint64_t restored;          /* lock */
@@ -58,12 +61,13 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
                           struct ssn_runbits *ret_bits, uint64_t *ret_points, struct ssn_source *ret_sources);
 
 /*
- * Whether a restore of some of the blocks is starting: the writer must let go of its claim, and wait. Look after taking
- * the need version: a restore that starts later changes it. SELSNAP_ESTORE: one that covers them is unsure.
+ * Whether a restore of some of the blocks is starting, or unsure: the writer must let go of its claim, and wait. Look
+ * after taking the need version: a restore that starts later changes it.
  */
 int ssn_restore_is_starting(struct selsnap *ss, uint64_t first_block, uint64_t count, bool *ret_starting);
-/* For a writer outside the gate, without a claim: until no restore is starting. */
-void ssn_restore_wait_started(struct selsnap *ss);
+/* For a writer outside the gate, without a claim: until no restore is starting or unsure. SELSNAP_ESTORE and others: one
+ * is unsure still, as the store does not answer. */
+int ssn_restore_wait_started(struct selsnap *ss);
 
 /* Copies back every remaining block of the range; the caller has claimed it and is outside the gate. */
 int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t count);
@@ -98,13 +102,15 @@ void ssn_job_unlist(struct selsnap *ss, struct ssn_job *job, bool with_hidden);
 struct ssn_job *ssn_job_next(struct selsnap *ss, uint64_t after_id);
 struct ssn_job *ssn_job_find(struct selsnap *ss, uint64_t id);
 void ssn_job_release(struct selsnap *ss, struct ssn_job *job);
+/* Has the runs of a record that was read or written: value is 32 bytes. job->lock is held, or nobody has the job. */
+int ssn_job_set_recorded(struct ssn_job *job, const struct ssn_key *key, const uint8_t *value);
 /* Of the blocks, those the job still has to copy, with their sources. */
 int ssn_job_remaining(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
                       struct ssn_runbits *ret_bits, struct ssn_source *ret_sources);
 /*
  * Copies back the remaining blocks of a part of a run that the caller has claimed. *ret_copied counts them. in_turn:
- * the caller moves the cursor past the part before it lets go of the claim, so nothing else has to remember them: what
- * is remembered so takes memory for as long as the restore runs.
+ * the caller moves the cursor past the part before it lets go of the claim (unless job->rollbacks has changed), so
+ * nothing else has to remember them: what is remembered so takes memory for as long as the restore runs.
  */
 int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
                       bool in_turn, uint64_t *ret_copied);

@@ -81,16 +81,28 @@ int ssn_restore_remaining(struct selsnap *ss, uint64_t run, unsigned first, unsi
     return rc;
 }
 
-/* Marks a block done in memory. It enters `unrecorded` first: done without being recorded would lose what is written
- * next. */
-static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, const struct ssn_runbits *bits) {
-    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, run);
-    uint8_t value[SSN_RESTORED_BYTES] = {0};
+static uint64_t count_rollbacks(struct ssn_job *job) {
     pthread_mutex_lock(&job->lock);
+    uint64_t rollbacks = job->rollbacks;
+    pthread_mutex_unlock(&job->lock);
+    return rollbacks;
+}
+
+/* Marks blocks done in memory, unless they were copied before a rollback. They enter `unrecorded` first: done without
+ * being recorded would lose what is written next. */
+static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, const struct ssn_runbits *bits,
+                     uint64_t rollbacks) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, run);
+    uint8_t value[2 * SSN_RESTORED_BYTES] = {0};
+    pthread_mutex_lock(&job->lock);
+    if (job->rollbacks != rollbacks) {
+        pthread_mutex_unlock(&job->lock);
+        return SELSNAP_OK;
+    }
     int rc = ssn_map_set(job->unrecorded, &key, value, SSN_RESTORED_BYTES, false);
     const struct ssn_map_node *old = ssn_map_find(job->done, &key);
     if (old != NULL) {
-        memcpy(value, old->value, SSN_RESTORED_BYTES);
+        memcpy(value, old->value, sizeof value);
     }
     for (unsigned i = 0; i < SSN_RUN_BLOCKS; i++) {
         if (ssn_runbits_get(bits, i)) {
@@ -98,7 +110,7 @@ static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, cons
         }
     }
     if (rc == SELSNAP_OK) {
-        rc = ssn_map_set(job->done, &key, value, SSN_RESTORED_BYTES, false);
+        rc = ssn_map_set(job->done, &key, value, sizeof value, false);
     }
     pthread_mutex_unlock(&job->lock);
     return rc == SELSNAP_OK ? rc : ssn_fail(&ss->report, rc, "no memory to note what a restore has copied");
@@ -150,10 +162,11 @@ static int copy_blocks(struct selsnap *ss, struct ssn_job *job, uint64_t run, un
     return SELSNAP_OK;
 }
 
-int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
-                      bool in_turn, uint64_t *ret_copied) {
+static int copy_back_once(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                          bool in_turn, uint64_t *ret_copied) {
     struct ssn_runbits bits;
     struct ssn_source sources[SSN_RUN_BLOCKS];
+    uint64_t rollbacks = count_rollbacks(job);
     *ret_copied = 0;
     /* No read section: the source is held, so its copies stay; and one would keep a full store from using what it
      * frees. */
@@ -166,7 +179,7 @@ int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
             ssn_buffers_return(&ss->buffers, buf);
         }
         if (rc == SELSNAP_OK && !in_turn) {
-            rc = mark_done(ss, job, run, &bits);
+            rc = mark_done(ss, job, run, &bits, rollbacks);
         }
         for (unsigned i = first; rc == SELSNAP_OK && i < first + count; i++) {
             *ret_copied += ssn_runbits_get(&bits, i);
@@ -182,6 +195,17 @@ int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, uns
     return rc;
 }
 
+int ssn_job_copy_back(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                      bool in_turn, uint64_t *ret_copied) {
+    uint64_t rollbacks;
+    int rc;
+    do {
+        rollbacks = count_rollbacks(job);
+        rc = copy_back_once(ss, job, run, first, count, in_turn, ret_copied);
+    } while (rc == SELSNAP_OK && count_rollbacks(job) != rollbacks);
+    return rc;
+}
+
 int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t count) {
     if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0) {
         return SELSNAP_OK;
@@ -189,7 +213,8 @@ int ssn_restore_copy_back(struct selsnap *ss, uint64_t first_block, uint64_t cou
     int rc = SELSNAP_OK;
     struct ssn_job *job = ssn_job_next(ss, 0);
     while (job != NULL && rc == SELSNAP_OK) {
-        if (atomic_load(&job->state) == SSN_JOB_RUNNING) {
+        int state = atomic_load(&job->state);
+        if (state == SSN_JOB_RUNNING || state == SSN_JOB_ENDING) {
             uint64_t copied;
             rc = ssn_job_copy_back(ss, job, first_block / SSN_RUN_BLOCKS, (unsigned)(first_block % SSN_RUN_BLOCKS),
                                    (unsigned)count, false, &copied);

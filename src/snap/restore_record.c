@@ -2,7 +2,7 @@
 /*
  * A restore's durable progress (restore.h). What was copied is noted first, then the origin is flushed, then the note
  * is committed: a record never claims what a power cut could take back. record_lock of every job is held meanwhile, so
- * that two flushes do not cross.
+ * that two flushes do not cross. After a flush that failed, what is not recorded counts as never copied.
  */
 #include "restore.h"
 
@@ -100,17 +100,68 @@ static int record_progress(struct selsnap *ss, struct progress *progress) {
     return rc;
 }
 
+int ssn_job_set_recorded(struct ssn_job *job, const struct ssn_key *key, const uint8_t *value) {
+    uint8_t both[2 * SSN_RESTORED_BYTES];
+    const struct ssn_map_node *old = ssn_map_find(job->done, key);
+    memcpy(both, old != NULL ? old->value : value, SSN_RESTORED_BYTES);
+    memcpy(both + SSN_RESTORED_BYTES, value, SSN_RESTORED_BYTES);
+    return ssn_map_set(job->done, key, both, sizeof both, false);
+}
+
+/* record_lock is held: the origin may have forgotten what was copied since the last record. */
+static void roll_back(struct ssn_job *job) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, 0);
+    const struct ssn_map_node *node;
+    pthread_mutex_lock(&job->lock);
+    job->rollbacks++;
+    job->cursor = job->record.cursor;
+    while ((node = ssn_map_seek(job->done, &key)) != NULL) {
+        uint8_t both[2 * SSN_RESTORED_BYTES];
+        memcpy(both, node->value + SSN_RESTORED_BYTES, SSN_RESTORED_BYTES);
+        memcpy(both + SSN_RESTORED_BYTES, node->value + SSN_RESTORED_BYTES, SSN_RESTORED_BYTES);
+        (void)ssn_map_set(job->done, &node->key, both, sizeof both, false); /* in its place */
+        key = node->key;
+        if (!ssn_key_after(&key)) {
+            break;
+        }
+    }
+    pthread_mutex_unlock(&job->lock);
+}
+
+/* Of every job that runs. */
+static void roll_back_all(struct selsnap *ss) {
+    struct ssn_job *job = ssn_job_next(ss, 0);
+    while (job != NULL) {
+        uint64_t id = job->id;
+        int state = atomic_load(&job->state);
+        if (state == SSN_JOB_RUNNING || state == SSN_JOB_ENDING) {
+            pthread_mutex_lock(&job->record_lock);
+            roll_back(job);
+            pthread_mutex_unlock(&job->record_lock);
+        }
+        ssn_job_release(ss, job);
+        job = ssn_job_next(ss, id);
+    }
+}
+
 /* record_lock is held: what was noted goes back, unless it is recorded. */
 static void end_progress(struct progress *progress, bool recorded) {
     struct ssn_job *job = progress->job;
     if (progress->runs == NULL) {
         return;
     }
-    if (!recorded && ssn_map_count(progress->runs) > 0) {
-        pthread_mutex_lock(&job->lock);
-        job->all_unrecorded = true;
-        pthread_mutex_unlock(&job->lock);
+    pthread_mutex_lock(&job->lock);
+    job->all_unrecorded = job->all_unrecorded || (!recorded && ssn_map_count(progress->runs) > 0);
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RESTORED, job->id, 0);
+    const struct ssn_map_node *node;
+    while (recorded && (node = ssn_map_seek(progress->runs, &key)) != NULL) {
+        (void)ssn_job_set_recorded(job, &node->key, node->value); /* in its place */
+        key = node->key;
+        if (!ssn_key_after(&key)) {
+            break;
+        }
     }
+    pthread_mutex_unlock(&job->lock);
     ssn_map_close(progress->runs);
 }
 
@@ -143,10 +194,8 @@ static int begin_all(struct selsnap *ss, struct progress **ret_list, size_t *ret
     return rc;
 }
 
-int ssn_restore_flush_origin(struct selsnap *ss) {
-    if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0 || atomic_load(&ss->abandoned)) {
-        return ssn_origin_flush(ss);
-    }
+/* As told there, while restores run. *ret_failed: the origin could not be flushed. */
+static int flush_and_record(struct selsnap *ss, bool *ret_failed) {
     struct progress *list;
     size_t count;
     int rc = begin_all(ss, &list, &count);
@@ -154,9 +203,13 @@ int ssn_restore_flush_origin(struct selsnap *ss) {
         rc = ssn_fail(&ss->report, rc, "no memory to record what restores have copied");
     } else {
         rc = ssn_origin_flush(ss);
+        *ret_failed = rc != SELSNAP_OK;
     }
     for (size_t i = 0; i < count; i++) {
         int one = rc;
+        if (*ret_failed) {
+            roll_back(list[i].job); /* before another flush could record it */
+        }
         if (rc == SELSNAP_OK && list[i].runs != NULL && !list[i].job->ended) {
             one = record_progress(ss, &list[i]);
             rc = one;
@@ -166,5 +219,20 @@ int ssn_restore_flush_origin(struct selsnap *ss) {
         ssn_job_release(ss, list[i].job);
     }
     ssn_free(&ss->mem, list);
+    return rc;
+}
+
+int ssn_restore_flush_origin(struct selsnap *ss) {
+    bool failed = false;
+    int rc;
+    if (atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0 || atomic_load(&ss->abandoned)) {
+        rc = ssn_origin_flush(ss);
+        failed = rc != SELSNAP_OK;
+    } else {
+        rc = flush_and_record(ss, &failed);
+    }
+    if (failed) {
+        roll_back_all(ss); /* those that began meanwhile, too */
+    }
     return rc;
 }

@@ -343,6 +343,7 @@ static int find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap
 static int delete_locked(struct selsnap *ss, uint64_t id) {
     struct ssn_snap *snap = NULL;
     int rc = find_live(ss, id, &snap);
+    rc = rc == SELSNAP_OK ? ssn_restore_settle(ss) : rc; /* one that failed to start may hold it */
     if (rc != SELSNAP_OK) {
         return rc;
     }

@@ -4,17 +4,22 @@
 
 #include "designation.h"
 #include "overlay.h"
+#include "restore.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /* admin is held. */
 static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_snapshot_info *info) {
-    bool pending = ssn_overlay_any_pending(snap);
+    info->changed = ssn_overlay_any_pending(snap) || ssn_overlay_id(ss, snap) != 0;
+    info->restoring = 0;
     ssn_catalogue_read_lock(&ss->catalogue);
     info->open_views = snap->views;
-    info->restoring = snap->restores > 0;
-    info->changed = pending || snap->record.overlay != 0;
+    for (size_t i = 0; i < ss->catalogue.job_count; i++) {
+        const struct ssn_job *job = ss->catalogue.jobs[i];
+        bool runs = job->source == snap && atomic_load(&job->state) >= SSN_JOB_RUNNING;
+        info->restoring = info->restoring || runs;
+    }
     ssn_catalogue_unlock(&ss->catalogue);
     info->policy = snap->record.policy;
     info->id = snap->id;

@@ -48,7 +48,7 @@ static void overwrite(struct model *m, uint64_t mask, uint64_t times) {
 static void create(struct model *m, const struct step *step) {
     struct m_create how = {.slot = step->slot, .name = MODEL_NAMES, .policy = (uint32_t)step->b};
     uint8_t *in = m->snapshots[step->slot].in;
-    if (m->snapshots[step->slot].live) {
+    if (m->snapshots[step->slot].live || (step->kind == STEP_CREATE_SAVED && !m->names[step->a].live)) {
         return;
     }
     if (step->kind == STEP_CREATE_SAVED) {
@@ -160,7 +160,9 @@ void script_step(struct model *m, const struct step *step) {
         }
         break;
     case STEP_RENAME:
-        model_do_rename(m, step->slot);
+        if (live) {
+            model_do_rename(m, step->slot);
+        }
         break;
     case STEP_HOLD:
     case STEP_RELEASE:

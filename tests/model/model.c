@@ -53,9 +53,14 @@ bool model_result(struct model *m, int code, int allowed) {
         fprintf(stderr, "         -> %s\n", selsnap_error_name(code));
     }
     bool by_cut = m->wire.off && (code == SELSNAP_EIO || code == SELSNAP_ESTORE);
-    if (!by_cut && (allowed == 0 || code != allowed)) {
+    if (by_cut || (allowed != 0 && code == allowed)) {
+        return false;
+    }
+    if ((m->tolerates & MODEL_CODE(code)) == 0) {
         model_fail(m, "%s", selsnap_error_name(code));
     }
+    m->failures++;
+    m->failed = code;
     return false;
 }
 

@@ -56,6 +56,7 @@ struct m_snapshot {
     uint8_t *frozen;           /* content as taken */
     uint8_t *now;              /* content as changed */
     struct versions *versions; /* per block, of now */
+    bool unsure;               /* after a fault: whether it holds what was written into it is not known */
 };
 
 struct m_view {
@@ -86,6 +87,8 @@ struct m_job {
     unsigned snapshot; /* slot */
     uint8_t *in;
 };
+
+#define MODEL_CODE(code) (UINT32_C(1) << -(code))
 
 enum pending {
     PENDING_NONE,
@@ -140,6 +143,13 @@ struct model {
     uint8_t *pending_in; /* per block */
 
     uint64_t images; /* power cuts taken */
+
+    /* Faults: operations may fail, and what they have done is found out afterwards, by who puts the faults in. */
+    uint32_t tolerates;  /* codes that an operation may fail with now, by MODEL_CODE() */
+    unsigned failures;   /* operations that failed so */
+    int failed;          /* the code of the last of them */
+    unsigned calm;       /* not 0: the model looks for itself, and no fault may be put in */
+    uint8_t *unreadable; /* NULL, or per block: not 0 if the origin failed to read it, so that it may be lost */
 };
 
 /* model.c */
@@ -249,6 +259,8 @@ void model_operation(struct model *m);
 void model_reopen(struct model *m);
 /* The process is killed: opens the devices as they are. */
 void model_kill(struct model *m);
+/* What a kill leaves of the live device is known, but for what a restore covers. */
+void model_settle_unrestored(struct model *m);
 /* The power is cut: takes an image, opens it, takes over what is possible. */
 void model_recover(struct model *m);
 /* Opens read-only, reads every snapshot that the cut did not strike, closes. */

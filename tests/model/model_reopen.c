@@ -267,7 +267,7 @@ static void adopt_live(struct model *m, bool volatile_still) {
  * A killed process loses no write of its own, as the devices live on. But of a restore it may lose that a block is
  * done, and with it what was written there and not flushed.
  */
-static void settle_unrestored(struct model *m) {
+void model_settle_unrestored(struct model *m) {
     for (uint64_t sector = 0; sector < m->sectors; sector++) {
         bool restored = false;
         for (unsigned i = 0; i < MODEL_JOBS; i++) {
@@ -282,7 +282,7 @@ static void settle_unrestored(struct model *m) {
 void model_kill(struct model *m) {
     model_list_jobs(m);
     model_doing(m, "kill and open");
-    settle_unrestored(m);
+    model_settle_unrestored(m);
     m->wire.off = true; /* what the context still writes does not count */
     model_abandon_context(m);
     m->wire.off = false;

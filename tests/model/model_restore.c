@@ -50,7 +50,8 @@ void model_list_jobs(struct model *m) {
     bool found[MODEL_JOBS] = {false};
     selsnap_restore_info info = {0};
     info.struct_size = sizeof info;
-    while (selsnap_restore_next(m->ss, info.job, &info) == SELSNAP_OK) {
+    int code;
+    while ((code = selsnap_restore_next(m->ss, info.job, &info)) == SELSNAP_OK) {
         unsigned i = 0;
         while (i < MODEL_JOBS && !(m->jobs[i].live && m->jobs[i].id == info.job)) {
             i++;
@@ -63,6 +64,9 @@ void model_list_jobs(struct model *m) {
                        info.snapshot_id, info.blocks_done, info.blocks_total);
         }
         found[i] = true;
+    }
+    if (code != SELSNAP_ENOENT && !model_result(m, code, 0)) {
+        return;
     }
     for (unsigned i = 0; i < MODEL_JOBS; i++) {
         m->jobs[i].live = m->jobs[i].live && found[i];

@@ -73,6 +73,7 @@ void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     memset(s->changed, CHANGED_NO, m->blocks);
     memset(s->lost, 0, m->blocks);
     memset(s->over, CHANGED_NO, m->blocks);
+    s->unsure = false;
     memcpy(s->frozen, m->live, m->size);
     memcpy(s->now, m->live, m->size);
     model_settle_snapshot(s, m->blocks);

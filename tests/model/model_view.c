@@ -63,6 +63,16 @@ void model_do_view_open(struct model *m, unsigned slot, const struct m_view *how
     }
 }
 
+/* What was written since the last flush may be lost. */
+static void forget_written(const struct model *m, struct m_snapshot *s) {
+    for (uint64_t block = 0; block < m->blocks; block++) {
+        if (s->versions[block].count > 0) {
+            s->over[block] = CHANGED_PERHAPS;
+            s->unsure = true;
+        }
+    }
+}
+
 void model_view_close(struct model *m, unsigned slot) {
     struct m_view *view = &m->views[slot];
     selsnap_view *handle = view->view;
@@ -76,6 +86,8 @@ void model_view_close(struct model *m, unsigned slot) {
         model_settle_snapshot(&m->snapshots[view->snapshot], m->blocks);
     } else if (code == SELSNAP_ENOSPACE) {
         model_fail(m, "a full store lost what was written into a snapshot"); /* space is taken when it is written */
+    } else {
+        forget_written(m, &m->snapshots[view->snapshot]);
     }
 }
 

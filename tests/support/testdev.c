@@ -192,7 +192,8 @@ static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_cou
     int result = admit(dev, TESTDEV_WRITE, offset, len, &cut);
     if (result == 0 || cut || dev->failed > failed_before) {
         uint64_t at = offset;
-        uint64_t end = offset + (result == 0 || cut ? len : len / 2);
+        uint64_t end = offset + (result == 0 || cut ? len : (len / 2 + TESTDEV_UNIT - 1) / TESTDEV_UNIT * TESTDEV_UNIT);
+        end = end < offset + len ? end : offset + len;
         for (uint32_t i = 0; i < iov_count && at < end; i++) {
             size_t part = iov[i].len < end - at ? iov[i].len : (size_t)(end - at);
             memcpy(dev->bytes + at, iov[i].base, part);

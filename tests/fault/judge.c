@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "judge.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void judge_init(struct judge *judge, struct model *m) {
+    memset(judge, 0, sizeof *judge);
+    judge->m = m;
+    if (m->blocks > JUDGE_BLOCKS) {
+        abort();
+    }
+}
+
+void judge_written(struct judge *judge, uint64_t offset, uint64_t len) {
+    uint64_t block_bytes = judge->m->block_bytes;
+    for (uint64_t block = offset / block_bytes; block * block_bytes < offset + len && block < judge->m->blocks;
+         block++) {
+        judge->job.other = judge->job.other && !judge->job.in[block];
+    }
+}
+
+void judge_settled(struct judge *judge) {
+    judge->job.other = false;
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        judge->snapshots[slot].ghost = false;
+    }
+}
+
+static bool info_of(struct model *m, uint64_t id, selsnap_snapshot_info *ret_info) {
+    memset(ret_info, 0, sizeof *ret_info);
+    ret_info->struct_size = sizeof *ret_info;
+    int code = selsnap_snapshot_get(m->ss, id, ret_info);
+    return code != SELSNAP_ENOENT && model_result(m, code, 0);
+}
+
+static bool info_named(struct model *m, const char *name, selsnap_snapshot_info *ret_info) {
+    memset(ret_info, 0, sizeof *ret_info);
+    ret_info->struct_size = sizeof *ret_info;
+    int code = selsnap_snapshot_find(m->ss, name, ret_info);
+    return code != SELSNAP_ENOENT && model_result(m, code, 0);
+}
+
+/* ---- what an operation that failed has left ---- */
+
+/* Moves what a slot has to one that scripts do not use; gives it. */
+static unsigned make_ghost(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    unsigned to = MODEL_SNAPSHOTS - 1;
+    while (to > slot && (m->snapshots[to].live || judge->snapshots[to].ghost)) {
+        to--;
+    }
+    if (to == slot) {
+        model_fail(m, "the model has no slot left");
+    }
+    struct m_snapshot moved = m->snapshots[slot];
+    m->snapshots[slot] = m->snapshots[to];
+    m->snapshots[to] = moved;
+    judge->snapshots[to] = judge->snapshots[slot];
+    memset(&judge->snapshots[slot], 0, sizeof judge->snapshots[slot]);
+    judge->snapshots[to].ghost = true;
+    m->snapshots[to].live = false;
+    return to;
+}
+
+/* SELSNAP_ESTORE: there is no snapshot; after a crash it may exist, whole. All else: there is none. */
+static void settle_create(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    if (info_named(m, m->snapshots[slot].name, &info)) {
+        model_fail(m, "snapshot %s is there, although making it failed", m->snapshots[slot].name);
+    }
+    if (m->failed == SELSNAP_ESTORE) {
+        model_begin_snapshot(m, slot, m->snapshots[slot].in);
+        (void)make_ghost(judge, slot);
+    }
+}
+
+/* SELSNAP_ESTORE: gone; after a crash it may be back. All else: nothing changed. */
+static void settle_delete(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    bool there = info_of(m, m->snapshots[slot].id, &info);
+    if (there == (m->failed == SELSNAP_ESTORE)) {
+        model_fail(m, "snapshot %s is %s after deleting it failed with %s", m->snapshots[slot].name,
+                   there ? "there" : "gone", selsnap_error_name(m->failed));
+    }
+    if (!there) {
+        (void)make_ghost(judge, slot);
+    }
+}
+
+static void settle_reset(struct model *m, unsigned slot) {
+    struct m_snapshot *s = &m->snapshots[slot];
+    for (uint64_t block = 0; block < m->blocks; block++) {
+        uint64_t at = block * m->block_bytes;
+        size_t len = model_block_len(m, block);
+        if (s->over[block] != CHANGED_NO || s->versions[block].count > 0) {
+            versions_add(&s->versions[block], pattern_hash(s->now + at, len), pattern_hash(s->frozen + at, len));
+            s->over[block] = CHANGED_PERHAPS;
+        }
+    }
+}
+
+/* A name has one subset or the other; what it has not may come after the next open. */
+static void look_up_saved(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    struct judge_saved *saved = &judge->saved[slot];
+    char name[MODEL_TEXT];
+    snprintf(name, sizeof name, "d%u", slot);
+    selsnap_subset *subset = NULL;
+    int code = selsnap_designation_load(m->ss, name, &subset);
+    bool live = code == SELSNAP_OK;
+    if (code != SELSNAP_ENOENT && !model_result(m, code, 0)) {
+        return;
+    }
+    if (live) {
+        model_read_subset(m, subset, m->scratch);
+        selsnap_subset_close(subset);
+    }
+    bool is_other = live == saved->live && (!live || memcmp(m->scratch, saved->in, m->blocks) == 0);
+    if (is_other) {
+        struct judge_saved old = {true, m->names[slot].live, {0}};
+        memcpy(old.in, m->names[slot].in, m->blocks);
+        m->names[slot].live = saved->live;
+        memcpy(m->names[slot].in, saved->in, m->blocks);
+        *saved = old;
+    }
+}
+
+static void settle_name(struct judge *judge, unsigned slot, bool live) {
+    struct judge_saved *saved = &judge->saved[slot];
+    saved->other = true;
+    saved->live = live;
+    memcpy(saved->in, judge->m->pending_in, judge->m->blocks);
+    look_up_saved(judge, slot);
+}
+
+static void settle_pending(struct judge *judge) {
+    struct model *m = judge->m;
+    unsigned slot = m->pending_slot;
+    enum pending pending = m->pending;
+    m->pending = PENDING_NONE;
+    selsnap_snapshot_info info;
+    switch (pending) {
+    case PENDING_CREATE:
+        settle_create(judge, slot);
+        break;
+    case PENDING_DELETE:
+        settle_delete(judge, slot);
+        break;
+    case PENDING_RENAME:
+        if (info_of(m, m->snapshots[slot].id, &info) && strcmp(info.name, m->snapshots[slot].name) != 0) {
+            model_fail(m, "snapshot %s is named %s, although renaming failed", m->snapshots[slot].name, info.name);
+        }
+        judge->snapshots[slot].other_name = m->failed == SELSNAP_ESTORE;
+        memcpy(judge->snapshots[slot].name, m->pending_name, sizeof m->pending_name);
+        break;
+    case PENDING_HOLDS:
+        if (info_of(m, m->snapshots[slot].id, &info) && info.holds != m->snapshots[slot].holds) {
+            model_fail(m, "snapshot %s has %u holds, although changing them failed", m->snapshots[slot].name,
+                       info.holds);
+        }
+        judge->snapshots[slot].other_holds = m->failed == SELSNAP_ESTORE;
+        judge->snapshots[slot].holds = m->pending_holds;
+        break;
+    case PENDING_RESET:
+        settle_reset(m, slot);
+        break;
+    case PENDING_SAVE:
+        settle_name(judge, slot, true);
+        break;
+    case PENDING_UNNAME:
+        settle_name(judge, slot, false);
+        break;
+    case PENDING_RESTORE:
+        judge->job.other = m->failed == SELSNAP_ESTORE;
+        judge->job.slot = slot;
+        memcpy(judge->job.in, m->pending_in, m->blocks);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A name may have become the new one since. */
+static void look_up_names(struct judge *judge) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        struct judge_snapshot *other = &judge->snapshots[slot];
+        if (other->other_name && m->snapshots[slot].live && info_of(m, m->snapshots[slot].id, &info) &&
+            strcmp(info.name, other->name) == 0) {
+            memcpy(m->snapshots[slot].name, other->name, sizeof other->name);
+            other->other_name = false;
+        }
+    }
+    for (unsigned slot = 0; slot < MODEL_NAMES; slot++) {
+        if (judge->saved[slot].other) {
+            look_up_saved(judge, slot);
+        }
+    }
+}
+
+/* Each sector of the live device is one of its versions; takes it over. The others may come back after a crash. */
+static void look_at_live(struct model *m) {
+    if (!model_result(m, selsnap_read(m->ss, m->scratch, m->size, 0), 0)) {
+        return;
+    }
+    for (uint64_t sector = 0; sector < m->sectors; sector++) {
+        uint64_t offset = sector * TESTDEV_UNIT;
+        size_t len = (size_t)(m->size - offset < TESTDEV_UNIT ? m->size - offset : TESTDEV_UNIT);
+        const struct versions *versions = &m->live_versions[sector];
+        if (memcmp(m->live + offset, m->scratch + offset, len) == 0) {
+            continue;
+        }
+        if (versions->count == 0 || !versions_have(versions, pattern_hash(m->scratch + offset, len))) {
+            char text[128] = "part of a sector";
+            if (len == PATTERN_SECTOR) {
+                pattern_describe(m->scratch + offset, text, sizeof text);
+            }
+            model_fail(m, "after a fault, sector %" PRIu64 " (block %" PRIu64 ") is none of its %u versions, but %s",
+                       sector, offset / m->block_bytes, versions->count, text);
+        }
+        memcpy(m->live + offset, m->scratch + offset, len);
+    }
+}
+
+/* ---- overlays ---- */
+
+/* What a block of a snapshot holds now. */
+static void look_at_block(struct model *m, struct m_snapshot *s, selsnap_view *view, uint64_t block) {
+    uint8_t *now = s->now + block * m->block_bytes;
+    size_t len = model_block_len(m, block);
+    selsnap_map_range range = {0};
+    int code = selsnap_view_read(view, m->scratch, len, block * m->block_bytes);
+    if (code == SELSNAP_EDAMAGED && m->store->drops && s->versions[block].count > 0) {
+        s->over[block] = CHANGED_PERHAPS; /* a flush that failed made the store forget it */
+        s->unsure = true;
+        return;
+    }
+    bool lost = code == SELSNAP_ELOST && s->lost[block];
+    if ((!lost && !model_result(m, code, 0)) ||
+        !model_result(m, selsnap_snapshot_map(m->ss, s->id, block * m->block_bytes, &range), 0)) {
+        s->unsure = true;
+        return;
+    }
+    if (!lost && !versions_have(&s->versions[block], pattern_hash(m->scratch, len)) &&
+        memcmp(now, m->scratch, len) != 0) {
+        char text[128];
+        pattern_describe(m->scratch, text, sizeof text);
+        model_fail(m, "after a fault, block %" PRIu64 " of %s is none of its %u versions, but %s", block, s->name,
+                   s->versions[block].count, text);
+    }
+    s->over[block] = range.state == SELSNAP_BLOCKS_OVERLAY ? CHANGED_YES : CHANGED_NO;
+    if (!lost) {
+        memcpy(now, m->scratch, len);
+    }
+    const uint8_t *frozen = s->frozen + block * m->block_bytes;
+    if (!lost && s->over[block] == CHANGED_NO && memcmp(now, frozen, len) != 0) {
+        model_fail(m, "after a fault, block %" PRIu64 " of %s is changed without an overlay", block, s->name);
+    }
+}
+
+static void look_at_overlay(struct model *m, unsigned slot, bool broken) {
+    struct m_snapshot *s = &m->snapshots[slot];
+    selsnap_view *view = NULL;
+    selsnap_view *opened = NULL;
+    for (unsigned i = 0; i < MODEL_VIEWS; i++) {
+        if (m->views[i].view != NULL && m->views[i].snapshot == slot &&
+            (m->views[i].flags & SELSNAP_VIEW_PRISTINE) == 0) {
+            view = m->views[i].view;
+        }
+    }
+    s->unsure = true;
+    if (view == NULL && !broken) {
+        selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
+        options.id = s->id;
+        if (!model_result(m, selsnap_view_open(m->ss, &options, &opened), 0)) {
+            return;
+        }
+        view = opened;
+    }
+    if (view == NULL) {
+        return;
+    }
+    s->unsure = false;
+    model_learn_lost(m, slot);
+    for (uint64_t block = 0; block < m->blocks; block++) {
+        if (s->over[block] == CHANGED_PERHAPS || s->versions[block].count > 0) {
+            look_at_block(m, s, view, block);
+        }
+    }
+    (void)model_result(m, selsnap_view_close(opened), 0);
+}
+
+static bool is_unsure(const struct model *m, const struct m_snapshot *s) {
+    bool unsure = s->unsure;
+    for (uint64_t block = 0; block < m->blocks; block++) {
+        unsure = unsure || s->over[block] == CHANGED_PERHAPS;
+    }
+    return s->live && unsure;
+}
+
+void judge_step(struct judge *judge, bool broken) {
+    struct model *m = judge->m;
+    if (m->ss == NULL) {
+        return;
+    }
+    m->calm++;
+    settle_pending(judge);
+    look_up_names(judge);
+    look_at_live(m);
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        if (is_unsure(m, &m->snapshots[slot])) {
+            look_at_overlay(m, slot, broken);
+        }
+    }
+    m->calm--;
+}
+
+void judge_glance(struct judge *judge) {
+    struct model *m = judge->m;
+    model_check_live(m, 0, m->size);
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        if (m->snapshots[slot].live) {
+            model_check_snapshot(m, slot);
+        }
+    }
+}
+
+/* ---- opening again ---- */
+
+static void find_ghosts(struct judge *judge, bool clean) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info = {0};
+    info.struct_size = sizeof info;
+    while (selsnap_snapshot_next(m->ss, info.id, &info) == SELSNAP_OK) {
+        for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+            struct m_snapshot *s = &m->snapshots[slot];
+            struct judge_snapshot *other = &judge->snapshots[slot];
+            if (!other->ghost || s->live ||
+                (strcmp(s->name, info.name) != 0 && !(other->other_name && strcmp(other->name, info.name) == 0))) {
+                continue;
+            }
+            if (clean) {
+                model_fail(m, "snapshot %s is there after a clean close", info.name);
+            }
+            s->live = true;
+            s->id = info.id;
+            memset(s->changed, CHANGED_PERHAPS, m->blocks);
+        }
+    }
+}
+
+static void find_others(struct judge *judge) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        const struct judge_snapshot *other = &judge->snapshots[slot];
+        struct m_snapshot *s = &m->snapshots[slot];
+        if (other->other_holds && s->live && info_of(m, s->id, &info) && info.holds == other->holds) {
+            s->holds = other->holds;
+        }
+    }
+    look_up_names(judge);
+}
+
+static void find_job(struct judge *judge, bool clean) {
+    struct model *m = judge->m;
+    selsnap_restore_info info = {0};
+    info.struct_size = sizeof info;
+    while (judge->job.other && selsnap_restore_next(m->ss, info.job, &info) == SELSNAP_OK) {
+        bool known = false;
+        for (unsigned i = 0; i < MODEL_JOBS; i++) {
+            known = known || (m->jobs[i].live && m->jobs[i].id == info.job);
+        }
+        if (!known && clean) {
+            model_fail(m, "restore %" PRIu64 " runs after a clean close", info.job);
+        }
+        if (!known && info.snapshot_id == m->snapshots[judge->job.slot].id) {
+            model_begin_restore(m, info.job, judge->job.slot, judge->job.in);
+        }
+    }
+}
+
+void judge_reopen(struct judge *judge, bool clean) {
+    struct model *m = judge->m;
+    model_doing(m, "open after a fault");
+    if (!model_result(m, model_open_context(m), 0)) {
+        return;
+    }
+    m->calm++;
+    find_ghosts(judge, clean);
+    find_others(judge);
+    find_job(judge, clean);
+    memset(judge->snapshots, 0, sizeof judge->snapshots);
+    memset(judge->saved, 0, sizeof judge->saved);
+    memset(&judge->job, 0, sizeof judge->job);
+    m->calm--;
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        m->snapshots[slot].unsure = false;
+    }
+    uint32_t tolerates = m->tolerates;
+    m->tolerates = 0;
+    m->calm++;
+    model_take_over(m, true);
+    m->calm--;
+    m->tolerates = tolerates;
+}
