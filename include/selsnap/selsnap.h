@@ -1353,7 +1353,6 @@ typedef int (*selsnap_line_fn)(void *user, const char *line);
  * @param[in,out] ret_result     struct_size is set by the caller.
  * @retval SELSNAP_OK         Done; see ret_result->problems.
  * @retval SELSNAP_ECANCELED  A callback said so.
- * @retval SELSNAP_ESTORE     The checkpoint that comes first could not be written; nothing was checked.
  * @retval SELSNAP_EINVAL     An argument is NULL, or struct_size is not set.
  * @retval SELSNAP_ESTORE     The store could not be read, or not be written.
  * @retval SELSNAP_ENOMEM     No memory, or none under the limit.

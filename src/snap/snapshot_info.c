@@ -17,7 +17,8 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
     info->open_views = snap->views;
     for (size_t i = 0; i < ss->catalogue.job_count; i++) {
         const struct ssn_job *job = ss->catalogue.jobs[i];
-        bool runs = job->source == snap && atomic_load(&job->state) >= SSN_JOB_RUNNING;
+        int state = atomic_load(&job->state);
+        bool runs = job->source == snap && (state == SSN_JOB_RUNNING || state == SSN_JOB_ENDING);
         info->restoring = info->restoring || runs;
     }
     ssn_catalogue_unlock(&ss->catalogue);

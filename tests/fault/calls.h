@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One call of each public function, in a world (world.h). */
+/* One call of each public function, in a world (little_world.h). */
 #ifndef SSN_FAULT_CALLS_H
 #define SSN_FAULT_CALLS_H
 
-#include "world.h"
+#include "little_world.h"
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * A context in which something of everything is under way, and what can be seen of it as one number: two worlds that a
  * user cannot tell apart look the same. Opened cold, so that calls read the index.
  */
-#ifndef SSN_FAULT_WORLD_H
-#define SSN_FAULT_WORLD_H
+#ifndef SSN_FAULT_LITTLE_WORLD_H
+#define SSN_FAULT_LITTLE_WORLD_H
 
 #include "testdev.h"
 
