@@ -1020,7 +1020,7 @@ SELSNAP_API int selsnap_snapshot_rename(selsnap *ss, uint64_t id, const char *na
  * @retval SELSNAP_ELIMIT     It has 4294967295 holds.
  * @retval SELSNAP_EINVAL     @p ss is NULL.
  * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
- * @retval SELSNAP_ESTORE     It is not held; after a crash it may be.
+ * @retval SELSNAP_ESTORE     It is not held; after the next open it may be.
  * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return.
@@ -1035,7 +1035,7 @@ SELSNAP_API int selsnap_snapshot_hold(selsnap *ss, uint64_t id) SELSNAP_MUST_CHE
  * @retval SELSNAP_ENOENT     No such snapshot.
  * @retval SELSNAP_EINVAL     It has no hold.
  * @retval SELSNAP_EREADONLY  The context was opened read-only; nothing changed.
- * @retval SELSNAP_ESTORE     It is still held; after a crash it may not be.
+ * @retval SELSNAP_ESTORE     It is still held; after the next open it may not be.
  * @retval SELSNAP_ENOMEM     No memory, or none under the limit; nothing changed.
  * @threading   Any thread.
  * @durability  Durable on return.

@@ -343,10 +343,10 @@ static int find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap
 static int delete_locked(struct selsnap *ss, uint64_t id) {
     struct ssn_snap *snap = NULL;
     int rc = find_live(ss, id, &snap);
-    rc = rc == SELSNAP_OK ? ssn_restore_settle(ss) : rc; /* one that failed to start may hold it */
     if (rc != SELSNAP_OK) {
         return rc;
     }
+    (void)ssn_restore_settle(ss); /* one that failed to start may hold it, and then still does */
     if (snap->record.holds > 0) {
         return ssn_fail(&ss->report, SELSNAP_EHELD, "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first",
                         id, snap->record.holds);

@@ -194,7 +194,7 @@ static void write_forgotten(struct run *run) {
             if (slot >= MODEL_VIEWS || m->views[slot].view == NULL) {
                 model_fail(m, "block %" PRIu64 " of %s is forgotten without a view", block, s->name);
             }
-            uint8_t buf[4096];
+            static uint8_t buf[65536];
             size_t len = model_block_len(m, block);
             pattern_fill(buf, len, block * m->block_bytes, 9, m->sequence);
             model_do_view_write(m, slot, buf, len, block * m->block_bytes, false);
@@ -267,12 +267,29 @@ static bool after_step(struct run *run, const struct step *step, bool failed) {
     return met && once && failed;
 }
 
+/* As the step does, but what failed before may show now. */
+static void close_and_open(struct run *run) {
+    struct model *m = &run->m;
+    model_close_views(m);
+    model_doing(m, "close and open");
+    int code = selsnap_close(m->ss);
+    m->ss = NULL;
+    if (model_result(m, code, 0)) {
+        model_settle_live(m);
+        reopen(run, true);
+    }
+}
+
 static void do_step(struct run *run, const struct step *step) {
     struct model *m = &run->m;
     bool again = true;
     while (again) {
         unsigned failures = m->failures;
-        script_step(m, step);
+        if (run->child && step->kind == STEP_REOPEN) {
+            close_and_open(run);
+        } else {
+            script_step(m, step);
+        }
         again = run->child && run->steps + (run->active ? 1 : 0) > 0 && after_step(run, step, m->failures > failures);
     }
 }
@@ -281,7 +298,7 @@ static void do_step(struct run *run, const struct step *step) {
 static void prove(struct run *run) {
     static const struct step steps[] = {
         WORK(0, 1000), CREATE(0, UINT64_MAX, SELSNAP_POLICY_GIVE_UP_BLOCK),
-        WRITE(0, 9),   VIEW_WRITE(0, 4, 9),
+        WRITE(0, 16),  VIEW_WRITE(0, 4, 9),
         FLUSH,         VIEW_FLUSH(0),
         RENAME(0),     VIEW_RESET(0),
         VIEW_CLOSE(0), WORK(0, 1000),

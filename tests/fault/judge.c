@@ -107,7 +107,6 @@ static void settle_reset(struct model *m, unsigned slot) {
 /* A name has one subset or the other; what it has not may come after the next open. */
 static void look_up_saved(struct judge *judge, unsigned slot) {
     struct model *m = judge->m;
-    struct judge_saved *saved = &judge->saved[slot];
     char name[MODEL_TEXT];
     snprintf(name, sizeof name, "d%u", slot);
     selsnap_subset *subset = NULL;
@@ -120,18 +119,28 @@ static void look_up_saved(struct judge *judge, unsigned slot) {
         model_read_subset(m, subset, m->scratch);
         selsnap_subset_close(subset);
     }
-    bool is_other = live == saved->live && (!live || memcmp(m->scratch, saved->in, m->blocks) == 0);
-    if (is_other) {
-        struct judge_saved old = {true, m->names[slot].live, {0}};
-        memcpy(old.in, m->names[slot].in, m->blocks);
-        m->names[slot].live = saved->live;
-        memcpy(m->names[slot].in, saved->in, m->blocks);
-        *saved = old;
+    if (live == m->names[slot].live && (!live || memcmp(m->scratch, m->names[slot].in, m->blocks) == 0)) {
+        return;
+    }
+    for (unsigned i = 0; i < JUDGE_OTHERS; i++) {
+        struct judge_saved *saved = &judge->saved[slot][i];
+        if (saved->other && live == saved->live && (!live || memcmp(m->scratch, saved->in, m->blocks) == 0)) {
+            struct judge_saved old = {true, m->names[slot].live, {0}};
+            memcpy(old.in, m->names[slot].in, m->blocks);
+            m->names[slot].live = saved->live;
+            memcpy(m->names[slot].in, saved->in, m->blocks);
+            *saved = old;
+            return;
+        }
     }
 }
 
 static void settle_name(struct judge *judge, unsigned slot, bool live) {
-    struct judge_saved *saved = &judge->saved[slot];
+    unsigned i = 0;
+    while (i + 1 < JUDGE_OTHERS && judge->saved[slot][i].other) {
+        i++;
+    }
+    struct judge_saved *saved = &judge->saved[slot][i];
     saved->other = true;
     saved->live = live;
     memcpy(saved->in, judge->m->pending_in, judge->m->blocks);
@@ -155,8 +164,9 @@ static void settle_pending(struct judge *judge) {
         if (info_of(m, m->snapshots[slot].id, &info) && strcmp(info.name, m->snapshots[slot].name) != 0) {
             model_fail(m, "snapshot %s is named %s, although renaming failed", m->snapshots[slot].name, info.name);
         }
-        judge->snapshots[slot].other_name = m->failed == SELSNAP_ESTORE;
-        memcpy(judge->snapshots[slot].name, m->pending_name, sizeof m->pending_name);
+        if (m->failed == SELSNAP_ESTORE && judge->snapshots[slot].other_names < JUDGE_OTHERS) {
+            memcpy(judge->snapshots[slot].names[judge->snapshots[slot].other_names++], m->pending_name, MODEL_TEXT);
+        }
         break;
     case PENDING_HOLDS:
         if (info_of(m, m->snapshots[slot].id, &info) && info.holds != m->snapshots[slot].holds) {
@@ -185,20 +195,27 @@ static void settle_pending(struct judge *judge) {
     }
 }
 
+static bool has_name(const struct judge_snapshot *other, const char *name) {
+    bool has = false;
+    for (unsigned i = 0; i < other->other_names; i++) {
+        has = has || strcmp(other->names[i], name) == 0;
+    }
+    return has;
+}
+
 /* A name may have become the new one since. */
 static void look_up_names(struct judge *judge) {
     struct model *m = judge->m;
     selsnap_snapshot_info info;
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
         struct judge_snapshot *other = &judge->snapshots[slot];
-        if (other->other_name && m->snapshots[slot].live && info_of(m, m->snapshots[slot].id, &info) &&
-            strcmp(info.name, other->name) == 0) {
-            memcpy(m->snapshots[slot].name, other->name, sizeof other->name);
-            other->other_name = false;
+        if (other->other_names > 0 && m->snapshots[slot].live && info_of(m, m->snapshots[slot].id, &info) &&
+            has_name(other, info.name)) {
+            memcpy(m->snapshots[slot].name, info.name, MODEL_TEXT);
         }
     }
     for (unsigned slot = 0; slot < MODEL_NAMES; slot++) {
-        if (judge->saved[slot].other) {
+        if (judge->saved[slot][0].other) {
             look_up_saved(judge, slot);
         }
     }
@@ -341,8 +358,7 @@ static void find_ghosts(struct judge *judge, bool clean) {
         for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
             struct m_snapshot *s = &m->snapshots[slot];
             struct judge_snapshot *other = &judge->snapshots[slot];
-            if (!other->ghost || s->live ||
-                (strcmp(s->name, info.name) != 0 && !(other->other_name && strcmp(other->name, info.name) == 0))) {
+            if (!other->ghost || s->live || (strcmp(s->name, info.name) != 0 && !has_name(other, info.name))) {
                 continue;
             }
             if (clean) {

@@ -8,13 +8,13 @@
 
 #include "model.h"
 
-enum { JUDGE_BLOCKS = 256 };
+enum { JUDGE_BLOCKS = 256, JUDGE_OTHERS = 4 };
 
-/* The other thing that may be found. */
+/* The other things that may be found. */
 struct judge_snapshot {
     bool ghost; /* the slot is not live, but its snapshot may be there after a crash */
-    bool other_name;
-    char name[MODEL_TEXT];
+    unsigned other_names;
+    char names[JUDGE_OTHERS][MODEL_TEXT];
     bool other_holds;
     uint32_t holds;
 };
@@ -34,7 +34,7 @@ struct judge_job {
 struct judge {
     struct model *m;
     struct judge_snapshot snapshots[MODEL_SNAPSHOTS];
-    struct judge_saved saved[MODEL_NAMES];
+    struct judge_saved saved[MODEL_NAMES][JUDGE_OTHERS];
     struct judge_job job;
 };
 

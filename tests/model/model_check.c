@@ -61,6 +61,16 @@ void model_learn_lost(struct model *m, unsigned slot) {
     }
 }
 
+/* After a fault: what is written into a snapshot hides from the map that the block below is lost. */
+static bool may_be_lost(const struct model *m, const struct m_snapshot *s, uint64_t offset, size_t len) {
+    bool may = false;
+    for (uint64_t block = offset / m->block_bytes; block <= (offset + len - 1) / m->block_bytes; block++) {
+        bool hidden = s->over[block] != CHANGED_NO && s->changed[block] != CHANGED_NO;
+        may = may || (m->unreadable != NULL && m->unreadable[block] != 0 && hidden);
+    }
+    return may;
+}
+
 void model_check_read(struct model *m, const struct m_view *view, uint64_t offset, size_t len) {
     struct m_snapshot *s = &m->snapshots[view->snapshot];
     bool pristine = (view->flags & SELSNAP_VIEW_PRISTINE) != 0;
@@ -80,7 +90,7 @@ void model_check_read(struct model *m, const struct m_view *view, uint64_t offse
         }
         return;
     }
-    if (!model_result(m, code, 0)) {
+    if ((code == SELSNAP_ELOST && pristine && may_be_lost(m, s, offset, len)) || !model_result(m, code, 0)) {
         return;
     }
     for (uint64_t at = offset; at < offset + len;) {

@@ -184,7 +184,8 @@ void model_do_delete(struct model *m, unsigned slot) {
     model_doing(m, "delete %s", s->name);
     int code = selsnap_snapshot_delete(m->ss, s->id);
     bool busy = has_view(m, slot) || is_source(m, slot);
-    if ((code == SELSNAP_EHELD && s->holds > 0) || (code == SELSNAP_EBUSY && busy)) {
+    bool unsure = m->tolerates != 0; /* a restore from it that failed to start */
+    if ((code == SELSNAP_EHELD && s->holds > 0) || (code == SELSNAP_EBUSY && (busy || unsure))) {
         return;
     }
     if (model_result(m, code, 0)) {
