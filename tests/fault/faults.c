@@ -19,6 +19,7 @@ enum { SECONDS_PER_CHILD = 120, FEW_STEPS = 3 };
 /* What all processes of a run share. */
 struct shared {
     uint64_t faults;
+    uint64_t clean; /* writes that went on while the store failed */
     bool failed;
 };
 
@@ -236,6 +237,42 @@ static void reopen(struct run *run, bool clean) {
     }
 }
 
+/* Nothing needs the block's content, and nothing that failed may need it yet. */
+static bool is_clean(const struct run *run, uint64_t block) {
+    const struct model *m = &run->m;
+    bool clean = !run->judge.job.other && !model_restoring(m);
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        const struct m_snapshot *s = &m->snapshots[slot];
+        bool there = s->live || run->judge.snapshots[slot].ghost;
+        clean = clean && !(there && s->in[block] && (!s->live || s->changed[block] != CHANGED_YES));
+    }
+    return clean;
+}
+
+/* A store that fails stops no read, no flush and no clean write [P9]; one that cannot be read cannot tell which are
+ * clean, if nobody has asked before. */
+static void live_goes_on(struct run *run) {
+    struct model *m = &run->m;
+    uint32_t tolerates = m->tolerates;
+    bool readable = run->op != TESTDEV_READ && (run->fault.kind == FAULT_FEW || run->fault.kind == FAULT_GOOD);
+    if (run->device != m->store || m->ss == NULL || model_restoring(m)) {
+        return;
+    }
+    m->tolerates = 0;
+    model_check_live(m, 0, m->size);
+    model_flush(m);
+    for (uint64_t block = 0; block < m->blocks && readable; block++) {
+        if (is_clean(run, block)) {
+            static uint8_t buf[65536];
+            uint64_t offset = block * m->block_bytes;
+            pattern_fill(buf, model_block_len(m, block), offset, 8, m->sequence);
+            model_do_write(m, buf, model_block_len(m, block), offset, false);
+            run->shared->clean++;
+        }
+    }
+    m->tolerates = tolerates;
+}
+
 /* Whether the step is to be done again. */
 static bool after_step(struct run *run, const struct step *step, bool failed) {
     struct model *m = &run->m;
@@ -250,6 +287,7 @@ static bool after_step(struct run *run, const struct step *step, bool failed) {
         mend(run);
     } else if (run->active) {
         judge_step(&run->judge, true);
+        live_goes_on(run);
         if (run->fault.call % 2 == 0) {
             judge_glance(&run->judge);
             judge_step(&run->judge, true);
