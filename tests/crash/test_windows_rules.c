@@ -261,6 +261,38 @@ static void test_restore__copied_while_the_origin_is_flushed__not_recorded_as_do
     pair_close(&pair);
 }
 
+/* ---- damage under the last batch ---- */
+
+/* The data of the last batch is damaged and the origin has moved on: the entry stays, and the block reads as damaged.
+ */
+static void test_open__data_of_the_last_batch_damaged__told_and_kept(void **state) {
+    (void)state;
+    struct pair pair;
+    uint8_t buf[BLOCK];
+    uint64_t at = 0;
+    pair_open(&pair);
+    uint64_t id = rig_snapshot_of(&pair.rig, "s", "d");
+    rig_write(&pair.rig, 3, 1, 1);
+    pair.wire.off = true; /* the process is killed */
+    (void)!selsnap_close(pair.rig.ss);
+    pair.wire.off = false;
+    pattern_fill(buf, BLOCK, 3 * BLOCK, 0, 0);
+    while (at < pair.store->size && memcmp(pair.store->bytes + at, buf, BLOCK) != 0) {
+        at += BLOCK;
+    }
+    assert_true(at < pair.store->size);
+    pair.store->bytes[at + 100] ^= 1;
+    for (unsigned i = 0; i < 2; i++) {
+        rig_start(&pair.rig);
+        assert_int_equal(rig_read_snapshot(&pair.rig, id, 3, buf), SELSNAP_EDAMAGED);
+        rig_assert_snapshot(&pair.rig, id, 0, 3, 0);
+        rig_assert_live(&pair.rig, 3, 1, 1);
+        rig_stop(&pair.rig);
+    }
+    rig_start(&pair.rig);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full__older_snapshot_forbids__nothing_is_given_up),
@@ -269,6 +301,7 @@ int main(void) {
         cmocka_unit_test(test_create__cut_keeps_an_entry_without_data__it_is_dropped),
         cmocka_unit_test(test_create__written_while_the_origin_is_flushed__snapshot_is_as_acknowledged),
         cmocka_unit_test(test_restore__copied_while_the_origin_is_flushed__not_recorded_as_done),
+        cmocka_unit_test(test_open__data_of_the_last_batch_damaged__told_and_kept),
     };
     return cmocka_run_group_tests_name("windows-rules", tests, NULL, NULL);
 }
