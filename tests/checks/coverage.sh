@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Measures which lines and branches of src/ the tests reach: tests/checks/coverage.sh [DIR]
+# Leaves coverage.html, coverage.txt and coverage.json in DIR, and fails below LINES and BRANCHES (percent).
+#
+# A branch of an assertion is none: its other side is a mistake that never happens. gcovr must be there before the set-up.
+set -eu
+LINES=${SSN_COVERAGE_LINES:-95}
+BRANCHES=${SSN_COVERAGE_BRANCHES:-85}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+dir=${1:-$root/build-coverage}
+cd "$root"
+command -v gcovr >/dev/null || { echo "there is no gcovr" >&2; exit 1; }
+if [ ! -f "$dir/build.ninja" ]; then
+    rm -rf "$dir"
+    meson setup "$dir" -Dwerror=true -Db_coverage=true -Doptimization=1
+fi
+ninja -C "$dir"
+find "$dir" -name '*.gcda' -delete
+suites=${SSN_COVERAGE_SUITES:-unit api cli fuzz fault damage}
+options=
+for suite in $suites; do
+    options="$options --suite $suite"
+done
+# shellcheck disable=SC2086
+meson test -C "$dir" --no-rebuild --timeout-multiplier 4 $options
+gcovr --root "$root" --filter "$root/src/" --object-directory "$dir" "$dir" --exclude-unreachable-branches \
+    --exclude-branches-by-pattern '.*\bassert\(.*' \
+    --txt "$dir/coverage.txt" --json-summary "$dir/coverage.json" --html-details "$dir/coverage.html" \
+    --print-summary --fail-under-line "$LINES" --fail-under-branch "$BRANCHES"

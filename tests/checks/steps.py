@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the steps of tests/run.sh, two at a time, and ends with "N passed, N failed".
+
+usage: steps.py quick|ci|long [STEP...]
+
+A step is a build with tests, whose cases count, or a check, which counts as one case. What it prints goes to
+build-logs/STEP.log, and is shown if it fails. A step that fails, that misses its tool, or that ran no case, fails all.
+"""
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOGS = ROOT / "build-logs"
+SHOWN = 200  # lines of a failed step's log
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.dont_write_bytecode = True
+from count_cases import count_program  # noqa: E402  pylint: disable=wrong-import-position
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "MSAN_OPTIONS": "halt_on_error=1:allocator_may_return_null=1",
+}
+
+# Programs left out of a step: its name -> {program: reason}.
+LEFT_OUT = {
+    "msan": {
+        "test_tree": "large trees, minutes; test_tree_damage, test_pages and test_store take the same paths",
+        "test_million": "a million blocks, minutes",
+        "test_damage": "opens a store some 10,000 times, minutes; test_store_damage does so with fewer",
+    },
+    "valgrind": {
+        "test_tree": "large trees, minutes; test_tree_damage, test_pages and test_store take the same paths",
+        "test_million": "a million blocks, minutes",
+        "test_damage": "opens a store some 10,000 times, minutes",
+        "test_store_damage": "opens a store some 10,000 times, minutes",
+        "test_store_crash": "opens a store for each of thousands of images, minutes",
+        "test_store_fail": "opens a store for each failing request, minutes",
+        "test_bounds": "big devices and stores, minutes",
+        "test_faults": "a script for each failing request, minutes",
+        "test_threads": "Valgrind runs one thread at a time; ThreadSanitizer's step has it",
+        "test_store_threads": "Valgrind runs one thread at a time",
+        "test_reclaim_threads": "Valgrind runs one thread at a time; ThreadSanitizer's step has it",
+    },
+}
+
+
+class Failed(Exception):
+    """A step cannot go on."""
+
+
+class Step:
+    """One step: its body runs commands, and counts cases."""
+
+    def __init__(self, name, modes, body, after=()):
+        self.name = name
+        self.modes = modes
+        self.body = body
+        self.after = set(after)
+        self.passed = 0
+        self.failed = 0
+        self.wall = 0.0
+        self.cpu = 0.0
+        self.state = "waiting"
+        self.mode = "ci"
+        self.log = None
+
+    def run(self, command, env=None, fatal=True):
+        """Runs a command, its words in the log; adds up the processor's seconds, those of its children included."""
+        print("+ " + shlex.join(map(str, command)), file=self.log, flush=True)
+        if shutil.which(str(command[0])) is None:
+            raise Failed(f"there is no {command[0]}")
+        with subprocess.Popen(list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log,
+                              stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu += usage.ru_utime + usage.ru_stime
+        if process.returncode != 0 and fatal:
+            raise Failed(f"exit code {process.returncode}: {shlex.join(map(str, command))[:300]}")
+        return process.returncode
+
+    def build(self, folder, *options, env=None):
+        """Sets up a build directory if it is not there, and builds."""
+        folder = ROOT / folder
+        if not (folder / "build.ninja").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            self.run(["meson", "setup", folder, "-Dwerror=true", *options], env)
+        self.run(["ninja", "-C", folder], env)
+
+    def test(self, folder, suites=(), options=(), left_out=None, env=None):
+        """Runs suites in a build directory, all or those named, and counts."""
+        folder = ROOT / folder
+        names = self.names(folder, suites, left_out or {}) if left_out else []
+        log = folder / "meson-logs" / "testlog.json"
+        log.unlink(missing_ok=True)
+        is_long = self.mode == "long" and folder.name == "build-tests"
+        env = {**SANITIZERS, **({"SSN_TEST_LONG": "1"} if is_long else {}), **(env or {})}
+        self.run(["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *options,
+                  *(word for suite in suites for word in ("--suite", suite)), *names], env, fatal=False)
+        passed = failed = 0
+        if log.exists():
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                for line in filter(str.strip, lines):
+                    counts = count_program(json.loads(line))
+                    passed += counts[0]
+                    failed += counts[1]
+        self.passed += passed
+        self.failed += failed
+        if passed + failed == 0:
+            raise Failed("no case ran")
+
+    def program(self, *command, env=None):
+        """Runs a test program by itself: one case."""
+        if self.run(command, {**SANITIZERS, **(env or {})}, fatal=False) == 0:
+            self.passed += 1
+        else:
+            self.failed += 1
+
+    def names(self, folder, suites, left_out):
+        """The programs of the suites, but those left out; a name left out must be one of them."""
+        told = subprocess.run(["meson", "introspect", "--tests", folder], stdout=subprocess.PIPE, check=True).stdout
+        wanted = {f"selsnap:{suite}" for suite in suites}
+        names = {test["name"] for test in json.loads(told) if wanted & set(test["suite"])}
+        unknown = set(left_out) - names
+        if unknown:
+            raise Failed(f"left out, but not there: {', '.join(sorted(unknown))}")
+        return sorted(names - set(left_out))
+
+    def perform(self):
+        """Runs the body; a check that counted nothing is one case."""
+        begun = time.monotonic()
+        LOGS.mkdir(exist_ok=True)
+        with open(LOGS / f"{self.name}.log", "w", encoding="utf-8") as self.log:
+            try:
+                self.body(self)
+                if self.passed + self.failed == 0:
+                    self.passed = 1
+            except (Failed, OSError, subprocess.SubprocessError, ValueError) as error:
+                print(f"{self.name}: {error}", file=self.log)
+                self.failed = max(self.failed, 1)
+        self.wall = time.monotonic() - begun
+
+    def tell(self):
+        """One line; and the end of the log, if it failed."""
+        print(f"{self.name}: {self.passed} passed, {self.failed} failed ({self.wall:.0f} s)", flush=True)
+        if self.failed:
+            lines = (LOGS / f"{self.name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            print("\n".join(lines[-SHOWN:]), flush=True)
+            print(f"{self.name}: the whole log is build-logs/{self.name}.log", flush=True)
+
+
+CLANG = {"CC": "clang"}
+SANITIZED = ("-Db_lundef=false", "-Dtools=false")
+
+
+def gcc(step):
+    step.build("build-tests", "-Ddocs=true")
+    if step.mode == "quick":
+        step.test("build-tests", ("unit", "api", "abi", "house", "readme", "docs", "compat", "fuzz"))
+    elif step.mode == "long":
+        step.test("build-tests", (), ("--timeout-multiplier", "0"))
+    else:
+        step.test("build-tests")
+
+
+def clang(step):
+    step.build("build-clang", env=CLANG)
+    step.test("build-clang", ("unit", "api"))
+
+
+def asan(step):
+    step.build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+    step.test("build-asan", ("unit", "api", "fuzz"), ("--timeout-multiplier", "6"))
+    step.program("build-asan/tests/damage/damage", "--part", "1/16")
+
+
+def tsan(step):
+    step.build("build-tsan", "-Db_sanitize=thread", *SANITIZED)
+    step.test("build-tsan", ("threads",), ("--timeout-multiplier", "6"))
+
+
+def msan(step):
+    step.build("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG)
+    step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"), LEFT_OUT["msan"])
+
+
+def valgrind(step):
+    step.build("build-tests", "-Ddocs=true")
+    step.test("build-tests", ("unit", "api"),
+              ("--timeout-multiplier", "10", "--wrapper",
+               "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible"),
+              LEFT_OUT["valgrind"])
+
+
+def tidy(step):
+    step.build("build-clang", env=CLANG)
+    step.run(["run-clang-tidy", "-p", ROOT / "build-clang", "-quiet", f"{ROOT}/(src|examples)/"])
+
+
+def cppcheck(step):
+    includes = [f"-I{path}" for path in sorted((ROOT / "src").iterdir()) if path.is_dir()]
+    step.run(["cppcheck", "--std=c11", "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
+              "--error-exitcode=1", f"--suppressions-list={ROOT}/tests/checks/cppcheck.txt", "-D_GNU_SOURCE", "-j2",
+              "-Iinclude", *includes, "src", "examples"])
+
+
+def analyzer(step):
+    # Leaks: gcc 12 takes what is kept in arrays and behind a prefix for lost; the tests count allocations instead.
+    step.build("build-analyzer", "-Dtests=false",
+               "-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak -DSSN_ANALYZER")
+
+
+def coverage(step):
+    step.run([ROOT / "tests" / "checks" / "coverage.sh", ROOT / "build-coverage"])
+
+
+def long_modes(step):
+    hours = float(os.environ.get("SSN_LONG_HOURS", "1"))
+    for name in ("test_model", "test_powercut"):
+        step.program(f"build-tests/tests/model/{name}", "--hours", str(hours))
+    step.program("build-tests/tests/threads/test_storm", "--seconds", str(int(hours * 3600)))
+    step.program("build-tests/tests/damage/damage", "--all")
+
+
+EVERY = ("quick", "ci", "long")
+FULL = ("ci", "long")
+STEPS = [
+    Step("gcc", EVERY, gcc),
+    Step("clang", FULL, clang),
+    Step("asan", FULL, asan),
+    Step("cppcheck", EVERY, cppcheck),
+    Step("tsan", FULL, tsan),
+    Step("clang-tidy", FULL, tidy, after=["clang"]),
+    Step("msan", FULL, msan),
+    Step("valgrind", FULL, valgrind, after=["gcc"]),
+    Step("coverage", FULL, coverage),
+    Step("analyzer", FULL, analyzer),
+    Step("long", ("long",), long_modes, after=["gcc"]),
+]
+
+
+def run_all(steps, at_once):
+    """Runs each step once those it comes after have ended, so many at once."""
+    change = threading.Condition()
+
+    def worker():
+        while True:
+            with change:
+                ended = {each.name for each in steps if each.state == "ended"}
+                here = {each.name for each in steps}
+                ready = [each for each in steps if each.state == "waiting" and not (each.after & here) - ended]
+                if not ready:
+                    if all(each.state != "waiting" for each in steps):
+                        return
+                    change.wait()
+                    continue
+                step = ready[0]
+                step.state = "running"
+            step.perform()
+            with change:
+                step.state = "ended"
+                step.tell()
+                change.notify_all()
+
+    workers = [threading.Thread(target=worker) for _ in range(at_once)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+
+
+def main():
+    mode = sys.argv[1]
+    names = sys.argv[2:]
+    steps = [step for step in STEPS if mode in step.modes and (not names or step.name in names)]
+    for name in sorted(set(names) - {step.name for step in steps}):
+        print(f"no step is named {name}", file=sys.stderr)
+        return 2
+    for step in steps:
+        step.mode = mode
+    begun = time.monotonic()
+    run_all(steps, 2)
+    print(f"{'step':<12} {'seconds':>8} {'processor':>10} {'passed':>8} {'failed':>8}")
+    for step in steps:
+        print(f"{step.name:<12} {step.wall:>8.0f} {step.cpu:>10.0f} {step.passed:>8} {step.failed:>8}")
+    print(f"{'together':<12} {time.monotonic() - begun:>8.0f} {sum(step.cpu for step in steps):>10.0f}")
+    passed = sum(step.passed for step in steps)
+    failed = sum(step.failed for step in steps)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed > 0 and failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
