@@ -191,7 +191,8 @@ static int put_job(struct ssn_repair *repair, const struct ssn_job *job) {
     key = ssn_key_make(SSN_ITEM_RESTORED, job->id, 0);
     const struct ssn_map_node *node;
     while (rc == SELSNAP_OK && (node = ssn_map_seek(job->done, &key)) != NULL) {
-        rc = ssn_repair_put(repair, &node->key, node->value, node->len);
+        /* What is done, without what follows there: how much of it is recorded. */
+        rc = ssn_repair_put(repair, &node->key, node->value, SSN_RESTORED_BYTES);
         key = node->key;
         if (!ssn_key_after(&key)) {
             break;
