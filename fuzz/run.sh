@@ -63,10 +63,10 @@ trap 'rm -rf "$TMPDIR"' EXIT
 trap 'exit 1' INT TERM
 dictionary=
 [ ! -f "fuzz/$name.dict" ] || dictionary=$root/fuzz/$name.dict
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=1
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 if [ "$engine" = libfuzzer ]; then
+    export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     "$build/fuzz/$name" "$work/corpus" "fuzz/corpus/$name" ${dictionary:+"-dict=$dictionary"} -max_len=4200 \
         -entropic=0 -timeout=20 -rss_limit_mb=2048 -max_total_time="$seconds" -print_final_stats=1 \
         -artifact_prefix="$work/crashes/"
