@@ -12,13 +12,14 @@
  *
  * Two lies cannot be found out by anybody:
  *
- * - The newest batches of the journal were lost, halved or misdirected, and then the process dies. That is what a power
- *   cut leaves, the torn end of the log. So every child ends with a close. (A close that is refused for damage counts
- * as a crash to the next open; but there a batch that is missing before others is told.)
- * - The newest superblock was lost, or cannot be read. The store opens from the one before it and the journal, which is
- *   the same content: no place that the older one needs is used again before the newer is taken for durable, and where
- * a batch since has overwritten one, it knows of the newer superblock. One that was lost earlier is replaced by the
- * next.
+ * - The newest batches of the journal were lost, halved or misdirected, and then the process dies.
+ *   That is what a power cut leaves, the torn end of the log. So every child ends with a close.
+ *   (One that is refused for damage is a crash to the next open; but there a batch that is missing
+ *   before others is told.)
+ * - The newest superblock was lost, or cannot be read. The store opens from the one before it and
+ *   the journal, which is the same content: no place that the older one needs is used again before
+ *   the newer is taken for durable, and where a batch since has overwritten one, it knows of the
+ *   newer superblock. One that was lost earlier is replaced by the next.
  */
 #include "lies.h"
 
