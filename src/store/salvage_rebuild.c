@@ -156,7 +156,7 @@ int ssn_salvage_rebuild(struct ssn_store *store, const struct ssn_span *span, un
         return SELSNAP_OK;
     }
     ++*scans;
-    rebuild.chunk = ssn_alloc(store->mem, CHUNK_PAGES * SSN_PAGE_SIZE);
+    rebuild.chunk = ssn_alloc(store->mem, (size_t)CHUNK_PAGES * SSN_PAGE_SIZE);
     int rc = rebuild.chunk != NULL ? find_children(&rebuild) : SELSNAP_ENOMEM;
     if (rc == SELSNAP_OK) {
         if (rebuild.count > 0) {
