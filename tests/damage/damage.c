@@ -16,6 +16,7 @@
  *
  * Variants run in processes of their own, many in each; one that crashes, hangs or finds something wrong is named.
  */
+#include "child.h"
 #include "variant.h"
 #include "verify.h"
 
@@ -44,7 +45,7 @@ static void need(bool right, const char *what) {
     if (!right) {
         (void)printf("# %s\n", what);
         (void)fflush(stdout);
-        _Exit(1);
+        child_exit(1);
     }
 }
 
@@ -105,7 +106,7 @@ static bool try_batch(const struct variant *list, size_t from, size_t to) {
             (void)alarm(SECONDS);
             try_variant(&list[i]);
         }
-        _Exit(0);
+        child_exit(0);
     }
     int status = 0;
     assert_true(waitpid(child, &status, 0) == child);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify.h"
 
+#include "child.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,7 +35,7 @@ static void wrong(const struct session *session, const char *format, ...) {
     (void)printf("\n");
     va_end(args);
     (void)fflush(stdout);
-    _Exit(1);
+    child_exit(1);
 }
 
 /* The errors by which damage may be told. */

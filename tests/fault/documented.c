@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "documented.h"
 
+#include "child.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,5 +20,5 @@ int documented(const char *function, const int *codes, size_t count, int code) {
     }
     fprintf(stderr, "%s() gave %s, which its docstring does not name\nreplay: %s\n", function, selsnap_error_name(code),
             told);
-    _Exit(1);
+    child_exit(1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "faults.h"
 
+#include "child.h"
 #include "documented.h"
 #include "judge.h"
 
@@ -401,7 +402,7 @@ int64_t faults_run(const struct faults *how) {
     model_close(&run->m);
     free(run->m.unreadable);
     if (run->child && !how->replay) {
-        _Exit(0);
+        child_exit(0);
     }
     int64_t faults = shared->failed ? -1 : (int64_t)shared->faults;
     munmap(shared, sizeof *shared);

@@ -8,6 +8,7 @@
  *   test_alloc --call F --kind once|on|limit --nth N  replays one
  */
 #include "calls.h"
+#include "child.h"
 #include "documented.h"
 
 #include <inttypes.h>
@@ -90,7 +91,7 @@ static void wrong(struct world *world, const char *what) {
         (void)selsnap_last_error(world->ss, text, sizeof text);
     }
     fprintf(stderr, "%s\nlast error: %s\nreplay: %s\n", what, text, replay);
-    _Exit(1);
+    child_exit(1);
 }
 
 static uint64_t look(struct world *world) {
@@ -109,7 +110,7 @@ static void judge_end(struct world *world, bool abandoned) {
     }
     if (memory.live != 0) {
         fprintf(stderr, "%" PRId64 " pieces of memory left\nreplay: %s\n", memory.live, replay);
-        _Exit(1);
+        child_exit(1);
     }
 }
 
@@ -169,12 +170,12 @@ static int in_child(struct world *world, const struct call *call, enum kind kind
             call->prepare(world);
         }
         if (nth > 0) {
-            _Exit(fail_call(world, call, kind, nth, expected));
+            child_exit(fail_call(world, call, kind, nth, expected));
         }
         bool after = expected->before != 0;
         expected->code = after ? call->run(world) : SELSNAP_OK;
         *(after ? &expected->after : &expected->before) = look(world);
-        _Exit(0);
+        child_exit(0);
     }
     int status = 1;
     if (pid < 0 || waitpid(pid, &status, 0) != pid) {
