@@ -24,9 +24,13 @@ struct writer {
     pthread_t thread;
 };
 
-/* The store is so small that places are used again soon; it may be full for a while. */
+/* The store is so small that places are used again soon; it may be full for a while, and blocks are given up. */
 static bool fine(int code) {
-    return code == SELSNAP_OK || code == SELSNAP_ENOSPACE;
+    bool ok = code == SELSNAP_OK || code == SELSNAP_ENOSPACE || code == SELSNAP_ELOST;
+    if (!ok) {
+        fprintf(stderr, "unexpected: %s\n", selsnap_error_name(code));
+    }
+    return ok;
 }
 
 static void *write_on(void *user) {
