@@ -288,7 +288,7 @@ def run_all(steps, at_once):
 def main():
     mode = sys.argv[1]
     names = sys.argv[2:]
-    steps = [step for step in STEPS if mode in step.modes and (not names or step.name in names)]
+    steps = [step for step in STEPS if (step.name in names if names else mode in step.modes)]
     for name in sorted(set(names) - {step.name for step in steps}):
         print(f"no step is named {name}", file=sys.stderr)
         return 2
