@@ -174,7 +174,7 @@ def gcc(step):
     elif step.mode == "long":
         step.test("build-tests", (), ("--timeout-multiplier", "0"))
     else:
-        step.test("build-tests")
+        step.test("build-tests", (), ("--timeout-multiplier", "4"))
 
 
 def clang(step):
