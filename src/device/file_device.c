@@ -258,7 +258,7 @@ static uint64_t file_system_id(const struct file *file, const struct stat *st) {
 
 static int file_identity(void *user, uint8_t *ret_identity) {
     const struct file *file = user;
-    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know fstat */
+    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know that this is filled */
     if (fstat(file->fd, &st) != 0) {
         return -errno;
     }
@@ -276,7 +276,7 @@ static int file_change_mark(void *user, uint64_t *ret_mark) {
     if (result != 0) {
         return result;
     }
-    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know fstat */
+    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know that this is filled */
     if (fstat(file->fd, &st) != 0) {
         return -errno;
     }

@@ -73,7 +73,7 @@ static int open_folder(const char *path) {
 static int open_fd(struct file *file, const char *path, uint32_t flags) {
     int mode = (flags & SELSNAP_FILE_READ_ONLY) != 0 ? O_RDONLY : O_RDWR;
     mode |= O_CLOEXEC | O_NOCTTY | ((flags & SELSNAP_FILE_DIRECT) != 0 ? O_DIRECT : 0);
-    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know fstat */
+    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know that this is filled */
     /* Asked first, because to open a pipe or a terminal can wait, or do something. */
     if (stat(path, &st) == 0) {
         if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
@@ -206,7 +206,7 @@ static bool settle_direct(struct file *file, selsnap_device_info *info) {
 /* Fills what is known from the open file; a SELSNAP_ code, and errno's value when the system refused. */
 static int describe(struct file *file, uint32_t flags, uint64_t create_size, selsnap_device_info *info,
                     int *ret_error) {
-    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know fstat */
+    struct stat st = {0}; /* MemorySanitizer of clang 14 does not know that this is filled */
     if (fstat(file->fd, &st) != 0) {
         *ret_error = errno;
         return SELSNAP_EIO;

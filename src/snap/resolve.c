@@ -199,9 +199,20 @@ int ssn_resolve_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned co
     }
 }
 
-static int check_block(struct selsnap *ss, uint64_t block, const struct ssn_source *source, const uint8_t *data) {
+/* A copy that does not fit is read once more: it may have been misread. */
+static int check_block(struct selsnap *ss, uint64_t block, const struct ssn_source *source, uint8_t *data) {
+    if (ssn_checksum(data, ss->block_bytes) == source->checksum) {
+        return SELSNAP_OK;
+    }
+    int rc = ssn_store_read_data(ss->store, source->place, data, ss->block_bytes);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
     uint64_t sum = ssn_checksum(data, ss->block_bytes);
     if (sum == source->checksum) {
+        ssn_log(&ss->report, SELSNAP_LOG_WARNING,
+                "the store gave wrong bytes at byte %" PRIu64 ", and the right ones when it was asked again",
+                source->place * SSN_PAGE_SIZE);
         return SELSNAP_OK;
     }
     ssn_event(&ss->report, SELSNAP_EVENT_DAMAGE, 0, source->place * SSN_PAGE_SIZE, ss->block_bytes, 0);
@@ -228,7 +239,7 @@ static const char *why_lost(uint8_t kind) {
     case SSN_ENTRY_LOST_READ:
         return "the origin could not be read when it changed";
     default:
-        return "it was damaged in the store that this one was repaired from";
+        return "a restore or a repair found the copy it had to be taken from damaged";
     }
 }
 

@@ -3,6 +3,7 @@
  * crash, hang, or take memory without bound. tests/damage does it to every byte. */
 #include "prng.h"
 #include "rig.h"
+#include "testdev.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,12 +195,72 @@ static void test_damage__origin_changed_behind__wrong_data_is_seen(void **state)
     rig_close(&sample.rig);
 }
 
+/* A byte of the store that is wrong when it is read for the first time. */
+struct misread {
+    struct testdev *store;
+    uint64_t place;
+    unsigned reads;
+};
+
+static int misread_once(void *user, struct testdev *dev, const struct testdev_call *call) {
+    struct misread *misread = user;
+    if (dev == misread->store && call->op == TESTDEV_READ && call->offset <= misread->place &&
+        misread->place - call->offset < call->len && ++misread->reads == 2) {
+        dev->bytes[misread->place] ^= 1;
+    }
+    return TESTDEV_PASS;
+}
+
+/* A view, or a restore, meets a copy that the store gives wrong once. */
+static void meet_misread(bool restore) {
+    struct wire wire;
+    struct rig rig;
+    wire_init(&wire, false);
+    struct testdev *origin = testdev_open(&wire, 'o', 16 * 4096, 512, NULL);
+    struct testdev *store = testdev_open(&wire, 's', STORE_BYTES, 0, NULL);
+    struct misread misread = {store, 0, 0};
+    rig_open_on(&rig, origin->device, store->device, NULL);
+    uint64_t id = rig_snapshot(&rig, "s", 0, 0);
+    rig_write(&rig, 3, 1, 1);
+    misread.place = find_copy(store->bytes, 3, 0, 0) + 100;
+    store->bytes[misread.place] ^= 1;
+    wire.hook = misread_once;
+    wire.hook_user = &misread;
+    if (restore) {
+        selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
+        uint64_t job;
+        options.id = id;
+        assert_ok(selsnap_restore_start(rig.ss, &options, &job));
+        assert_ok(selsnap_restore_run(rig.ss, job, NULL, NULL));
+        rig_assert_origin(&rig, 3, 1, 0);
+    } else {
+        rig_assert_snapshot(&rig, id, 3, 1, 0);
+    }
+    assert_int_equal(misread.reads, 2);
+    wire.hook = NULL;
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+    wire_fini(&wire);
+}
+
+static void test_misread__by_a_view__read_again(void **state) {
+    (void)state;
+    meet_misread(false);
+}
+
+static void test_misread__by_a_restore__read_again(void **state) {
+    (void)state;
+    meet_misread(true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damage__preserved_byte__that_block_of_that_snapshot_is_damaged),
         cmocka_unit_test(test_damage__overlay_byte__told_and_reset_brings_the_frozen_block_back),
         cmocka_unit_test(test_hostile__random_bytes__refused_or_right_data),
         cmocka_unit_test(test_damage__origin_changed_behind__wrong_data_is_seen),
+        cmocka_unit_test(test_misread__by_a_view__read_again),
+        cmocka_unit_test(test_misread__by_a_restore__read_again),
     };
     return cmocka_run_group_tests_name("damage", tests, NULL, NULL);
 }
