@@ -60,7 +60,7 @@ class Repair(CliTest):
         self.assertIn("lost: 0 snapshots, 0 subsets, 0 restores, 1 blocks", text)
         self.assertIn("no damage", self.on_new("check").text)
         error = self.on_new("read", "first", "--offset", 5 * BLOCK, "--length", BLOCK, code=FAILED)
-        self.assertIn("damaged in the store that this one was repaired from", error.errors)
+        self.assertIn("a restore or a repair found the copy it had to be taken from damaged", error.errors)
         self.assertEqual(self.on_new("read", "first", "--length", 5 * BLOCK).out, self.first[:5 * BLOCK])
         self.assertEqual(self.on_new("read", "first", "--offset", 6 * BLOCK).out, self.first[6 * BLOCK:])
         self.assertIn("lost", self.on_new("map", "first", "--json").text)
