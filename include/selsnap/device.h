@@ -26,6 +26,25 @@ typedef struct selsnap_iovec {
     size_t len; /**< Bytes. */
 } selsnap_iovec;
 
+#define SELSNAP_IO_READ 1u         /**< Fill iov from the device. */
+#define SELSNAP_IO_WRITE 2u        /**< Write iov to the device. */
+#define SELSNAP_IO_WRITE_ZEROES 3u /**< Make len bytes read as zeros. Not for a device. */
+#define SELSNAP_IO_DISCARD 4u      /**< len bytes are no longer needed. Not for a device. */
+
+/** @brief One request of a batch: of a device's batch callback, and of a context. */
+typedef struct selsnap_io {
+    uint32_t struct_size;     /**< sizeof(selsnap_io). */
+    uint32_t kind;            /**< SELSNAP_IO_*. */
+    const selsnap_iovec *iov; /**< Reads and writes: the buffers; not changed, and those of a write are only read. */
+    uint32_t iov_count;       /**< Reads and writes: how many. */
+    int32_t result;           /**< Set when the request has ended: 0, or a negative number. */
+    uint64_t offset;          /**< Bytes from the start of the device. */
+    uint64_t len;             /**< Zeroes and discards: bytes. Reads and writes: 0, their length is that of iov. */
+} selsnap_io;
+
+/** @brief An empty ::selsnap_io. */
+#define SELSNAP_IO_INIT {sizeof(selsnap_io), 0, 0, 0, 0, 0, 0}
+
 /** @brief Bytes of a device identity. */
 #define SELSNAP_IDENTITY_SIZE 32
 
@@ -88,6 +107,11 @@ typedef struct selsnap_device_ops {
     void (*unlock)(void *user);
     /** Free what the device holds. Optional. Called once, last. */
     void (*close)(void *user);
+    /** Do many reads and writes, in any order, as many at once as the device can, and return when all have ended. Sets
+     * the result of each as readv and writev would return it; one that fails does not keep the others from being done.
+     * No request is empty. Two that overlap, and are not both reads, leave mixed bytes. Optional; NULL means that
+     * requests are made one after another. Since 0.1. */
+    void (*batch)(void *user, selsnap_io *const *ios, uint32_t count);
 } selsnap_device_ops;
 
 /** @brief Memory functions; see selsnap_open_options. All three are given, or none (all NULL: malloc, realloc, free). */

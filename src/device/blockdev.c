@@ -149,6 +149,45 @@ int ssn_device_write(selsnap_device *device, const void *buf, size_t len, uint64
     return ssn_device_writev(device, &iov, 1, offset);
 }
 
+/* Has the device do requests that were checked; their results are the callback's, then ours. */
+static void do_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
+    if (count > 0 && device->ops.batch != NULL) {
+        device->ops.batch(device->user, ios, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        selsnap_io *io = ios[i];
+        if (device->ops.batch == NULL) {
+            io->result = io->kind == SELSNAP_IO_READ
+                             ? device->ops.readv(device->user, io->iov, io->iov_count, io->offset)
+                             : device->ops.writev(device->user, io->iov, io->iov_count, io->offset);
+        }
+        io->result = map_result(device, io->result);
+    }
+}
+
+int ssn_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
+    enum { AT_ONCE = 64 };
+    selsnap_io *checked[AT_ONCE];
+    uint32_t ready = 0;
+    int first = SELSNAP_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t len = 0;
+        ios[i]->result = check_iov(device, ios[i]->iov, ios[i]->iov_count, ios[i]->offset,
+                                   ios[i]->kind != SELSNAP_IO_READ, &len);
+        if (ios[i]->result == SELSNAP_OK && len > 0) {
+            checked[ready++] = ios[i];
+        }
+        if (ready == AT_ONCE || i + 1 == count) {
+            do_batch(device, checked, ready);
+            ready = 0;
+        }
+    }
+    for (uint32_t i = 0; first == SELSNAP_OK && i < count; i++) {
+        first = ios[i]->result;
+    }
+    return first;
+}
+
 int ssn_device_flush(selsnap_device *device) {
     if (device->ops.flush == NULL || (device->info.flags & SELSNAP_DEVICE_READ_ONLY) != 0) {
         return SELSNAP_OK;

@@ -40,6 +40,11 @@ int ssn_device_read(selsnap_device *device, void *buf, size_t len, uint64_t offs
 int ssn_device_write(selsnap_device *device, const void *buf, size_t len, uint64_t offset);
 int ssn_device_readv(selsnap_device *device, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset);
 int ssn_device_writev(selsnap_device *device, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset);
+/*
+ * Reads and writes, all at once where the device can. Each result becomes one of ours, as that of ssn_device_readv(), and
+ * one that is refused or fails does not keep the others from being done. The first failure among them.
+ */
+int ssn_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count);
 int ssn_device_flush(selsnap_device *device);
 /* SELSNAP_ENOTSUP, and nothing done, where the device has none. */
 int ssn_device_discard(selsnap_device *device, uint64_t offset, uint64_t len);

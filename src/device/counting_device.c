@@ -27,22 +27,31 @@ static void count(_Atomic uint64_t *counter, uint64_t by) {
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-static int counting_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    struct counting *counting = user;
+static void count_transfer(struct counting *counting, bool write, const selsnap_iovec *iov, uint32_t iov_count) {
     uint64_t len = 0;
     (void)ssn_iov_bytes(iov, iov_count, &len);
-    count(&counting->reads, 1);
-    count(&counting->read_bytes, len);
+    count(write ? &counting->writes : &counting->reads, 1);
+    count(write ? &counting->write_bytes : &counting->read_bytes, len);
+}
+
+static int counting_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    struct counting *counting = user;
+    count_transfer(counting, false, iov, iov_count);
     return counting->parent->ops.readv(counting->parent->user, iov, iov_count, offset);
 }
 
 static int counting_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
     struct counting *counting = user;
-    uint64_t len = 0;
-    (void)ssn_iov_bytes(iov, iov_count, &len);
-    count(&counting->writes, 1);
-    count(&counting->write_bytes, len);
+    count_transfer(counting, true, iov, iov_count);
     return counting->parent->ops.writev(counting->parent->user, iov, iov_count, offset);
+}
+
+static void counting_batch(void *user, selsnap_io *const *ios, uint32_t io_count) {
+    struct counting *counting = user;
+    for (uint32_t i = 0; i < io_count; i++) {
+        count_transfer(counting, ios[i]->kind != SELSNAP_IO_READ, ios[i]->iov, ios[i]->iov_count);
+    }
+    counting->parent->ops.batch(counting->parent->user, ios, io_count);
 }
 
 static int counting_flush(void *user) {
@@ -132,6 +141,7 @@ int ssn_counting_device_open(selsnap_device *parent, selsnap_device **ret_device
         .identity = under->identity != NULL ? counting_identity : NULL,
         .change_mark = under->change_mark != NULL ? counting_change_mark : NULL,
         .close = counting_close,
+        .batch = under->batch != NULL ? counting_batch : NULL,
     };
     int code = ssn_device_open(&ops, &parent->info, counting, ret_device);
     if (code != SELSNAP_OK) {

@@ -27,6 +27,18 @@ static int slice_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count
     return slice->parent->ops.writev(slice->parent->user, iov, iov_count, slice->offset + offset);
 }
 
+/* The requests are the caller's: each has its offset back before it is seen again. */
+static void slice_batch(void *user, selsnap_io *const *ios, uint32_t count) {
+    const struct slice *slice = user;
+    for (uint32_t i = 0; i < count; i++) {
+        ios[i]->offset += slice->offset;
+    }
+    slice->parent->ops.batch(slice->parent->user, ios, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ios[i]->offset -= slice->offset;
+    }
+}
+
 static int slice_flush(void *user) {
     const struct slice *slice = user;
     return slice->parent->ops.flush(slice->parent->user);
@@ -102,6 +114,7 @@ int ssn_slice_device_open(selsnap_device *parent, uint64_t offset, uint64_t len,
         .identity = under->identity != NULL ? slice_identity : NULL,
         .change_mark = under->change_mark != NULL ? slice_change_mark : NULL,
         .close = slice_close,
+        .batch = under->batch != NULL ? slice_batch : NULL,
     };
     selsnap_device_info info = parent->info;
     info.size_bytes = len;
