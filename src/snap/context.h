@@ -27,6 +27,7 @@
 #include "record.h"
 #include "report.h"
 #include "store.h"
+#include "transfers.h"
 
 struct ssn_counters {
     _Atomic uint64_t blocks_preserved;
@@ -113,6 +114,9 @@ static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
 int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
 /* Writes whole blocks to the origin, without the bytes that a short last block lacks. */
 int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf);
+/* A transfer of whole blocks to or from `buf`, for the next; the zeros of a short last block are filled in here. */
+struct ssn_transfer ssn_origin_transfer(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
+int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *transfers, unsigned count);
 /* Reads, writes, flushes with the detail told on failure. */
 int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset);
 int ssn_origin_flush(struct selsnap *ss);

@@ -58,6 +58,23 @@ int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t c
     return origin_failed(ss, ssn_device_write(ss->origin, buf, (size_t)len, offset), "write", offset, len);
 }
 
+struct ssn_transfer ssn_origin_transfer(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
+    uint64_t offset = ssn_offset_of(ss, first_block);
+    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
+    return (struct ssn_transfer){offset, buf, (size_t)len, SELSNAP_OK};
+}
+
+int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *transfers, unsigned count) {
+    int rc = ssn_device_transfers(ss->origin, write, transfers, count);
+    for (unsigned i = 0; rc != SELSNAP_OK && i < count; i++) {
+        if (transfers[i].result == rc) {
+            return origin_failed(ss, rc, write ? "write" : "read", transfers[i].offset, transfers[i].len);
+        }
+    }
+    return rc;
+}
+
 int ssn_origin_flush(struct selsnap *ss) {
     return origin_failed(ss, ssn_device_flush(ss->origin), "flush", 0, ss->origin_bytes);
 }
@@ -142,8 +159,8 @@ static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, 
         rc = ssn_restore_copy_back(ss, first, count);
     }
     if (rc == SELSNAP_OK && ssn_need_test(&ss->need, first, count) != SSN_NEED_CLEAR) {
-        rc = ssn_preserve(ss, first / SSN_RUN_BLOCKS, (unsigned)(first % SSN_RUN_BLOCKS), (unsigned)count, NULL,
-                          UINT64_MAX);
+        const struct ssn_stretch stretch = {first, (unsigned)count};
+        rc = ssn_preserve(ss, &stretch, 1, NULL, UINT64_MAX);
         ssn_count(&ss->count.preserving_writes, 1);
     }
     return rc;

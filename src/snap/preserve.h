@@ -5,21 +5,28 @@
 
 #include "context.h"
 
+/* Neighbouring blocks of one run. */
+struct ssn_stretch {
+    uint64_t first;
+    unsigned count;
+};
+
 /*
- * Preserves what the live snapshots with points below `cap` (UINT64_MAX: all) need of the given blocks of a run,
- * durably, before it returns. The caller has claimed them, is outside the gate, and they lie in one chunk. want NULL:
- * all of them.
+ * Preserves what the live snapshots with points below `cap` (UINT64_MAX: all) need of the blocks, durably, before it
+ * returns: with one store write where space is contiguous, one journal write and one flush, however many stretches there
+ * are. The caller has claimed them and is outside the gate; they are in rising order, apart, and together no more than a
+ * chunk. want NULL: all of them; otherwise there is one stretch, and `want` says which of its run's blocks.
  *
  * SELSNAP_ENOSPACE  No room, and a snapshot's policy says fail: the blocks must not be overwritten.
  * SELSNAP_ESTORE    The same, for a failing store.
  * SELSNAP_EDAMAGED  The index cannot be read there: the same.
  */
-int ssn_preserve(struct selsnap *ss, uint64_t run, unsigned first, unsigned count, const struct ssn_runbits *want,
-                 uint64_t cap);
+int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
+                 const struct ssn_runbits *want, uint64_t cap);
 /*
  * A restore gives this block up because its source is damaged, and the device keeps what it has: records it as lost for
  * the snapshots taken since the restore began, which would have read the source. The block is claimed. As above.
  */
-int ssn_preserve_damaged(struct selsnap *ss, uint64_t run, unsigned index);
+int ssn_preserve_damaged(struct selsnap *ss, uint64_t block);
 
 #endif

@@ -129,8 +129,7 @@ static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block,
         pthread_mutex_lock(&job->lock);
         job->damaged++;
         pthread_mutex_unlock(&job->lock);
-        uint64_t at = block + bad;
-        rc = ssn_preserve_damaged(ss, at / SSN_RUN_BLOCKS, (unsigned)(at % SSN_RUN_BLOCKS));
+        rc = ssn_preserve_damaged(ss, block + bad);
     }
     return rc;
 }
@@ -172,7 +171,8 @@ static int copy_back_once(struct selsnap *ss, struct ssn_job *job, uint64_t run,
      * frees. */
     int rc = ssn_job_remaining(ss, job, run, first, count, &bits, sources);
     if (rc == SELSNAP_OK && ssn_runbits_any(&bits)) {
-        rc = ssn_preserve(ss, run, first, count, &bits, job->record.point);
+        const struct ssn_stretch stretch = {run * SSN_RUN_BLOCKS + first, count};
+        rc = ssn_preserve(ss, &stretch, 1, &bits, job->record.point);
         if (rc == SELSNAP_OK) {
             uint8_t *buf = ssn_buffers_take(&ss->buffers);
             rc = copy_blocks(ss, job, run, first, count, &bits, sources, buf);
