@@ -326,6 +326,9 @@ typedef void (*selsnap_log_fn)(void *user, uint32_t level, const char *message);
 #define SELSNAP_OPEN_ORIGIN_CHANGED 0x4u
 /** @brief Do not refuse when store and origin seem to share storage. */
 #define SELSNAP_OPEN_ALLOW_OVERLAP 0x8u
+/** @brief Preserve only blocks that are being written. Otherwise, where writes lie close together, up to 256 KiB around one
+ * are preserved with it, which saves the writes to come their part; while the store has much room. */
+#define SELSNAP_OPEN_NO_AHEAD 0x10u
 
 /** @brief How to open; all members may be 0. */
 typedef struct selsnap_open_options {
@@ -436,9 +439,10 @@ typedef struct selsnap_stats {
     uint8_t store_id[16];         /**< Names this store. */
     uint64_t epoch;               /**< The next point. */
     uint64_t reclaim_pending;     /**< 1 while deleted snapshots' space waits for selsnap_step(). */
+    uint64_t blocks_ahead;        /**< Of blocks_preserved, those that were not being written themselves. */
 } selsnap_stats;
 /** @brief An empty ::selsnap_stats. */
-#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0}
+#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0}
 
 /**
  * @brief Read a context's figures.

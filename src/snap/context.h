@@ -17,6 +17,7 @@
 #ifndef SSN_CONTEXT_H
 #define SSN_CONTEXT_H
 
+#include "ahead.h"
 #include "blockdev.h"
 #include "buffers.h"
 #include "catalogue.h"
@@ -31,6 +32,7 @@
 
 struct ssn_counters {
     _Atomic uint64_t blocks_preserved;
+    _Atomic uint64_t blocks_ahead;
     _Atomic uint64_t blocks_zero;
     _Atomic uint64_t blocks_lost;
     _Atomic uint64_t preserving_writes;
@@ -88,6 +90,7 @@ struct selsnap {
     struct ssn_claims claims;
     struct ssn_need need;
     struct ssn_buffers buffers; /* each chunk_blocks * block_bytes */
+    struct ssn_ahead ahead;
     struct ssn_counters count;
     _Atomic bool abandoned;
     _Atomic uint64_t freezes; /* not under admin: a restore that starts holds it while it waits for frozen writers */

@@ -135,8 +135,28 @@ static int apply_change(struct selsnap *ss, const struct change *change, uint64_
 
 /* ---- writing ---- */
 
-/* Brings the blocks to where nothing needs their old content. The claim may be given up and taken again meanwhile. */
-static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, uint64_t count, uint64_t *ret_version) {
+/* Preserves what is needed of `own`, and around it what is claimed for that. The claim may grow: then it is taken anew. */
+static int preserve_own(struct selsnap *ss, struct ssn_claim *claim, const struct ssn_stretch *own) {
+    const struct ssn_stretch claimed = {claim->first, (unsigned)claim->count};
+    struct ssn_stretch wider;
+    bool may_widen = claimed.count == own->count;
+    int rc = ssn_preserve_for_write(ss, own, &claimed, may_widen, &wider);
+    if (rc == SSN_CLAIM_WIDER) {
+        ssn_claims_release(&ss->claims, claim);
+        ssn_claims_take(&ss->claims, claim, wider.first, wider.count);
+    } else {
+        ssn_count(&ss->count.preserving_writes, 1);
+    }
+    return rc;
+}
+
+/*
+ * Brings the blocks to where nothing needs their old content. The claim may be given up and taken again meanwhile; with
+ * SSN_CLAIM_WIDER it has grown, and all is to be done again.
+ */
+static int prepare(struct selsnap *ss, struct ssn_claim *claim, const struct ssn_stretch *own, uint64_t *ret_version) {
+    uint64_t first = claim->first;
+    uint64_t count = claim->count;
     for (;;) {
         *ret_version = ssn_need_version(&ss->need);
         bool starting;
@@ -158,10 +178,8 @@ static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, 
     if (rc == SELSNAP_OK) {
         rc = ssn_restore_copy_back(ss, first, count);
     }
-    if (rc == SELSNAP_OK && ssn_need_test(&ss->need, first, count) != SSN_NEED_CLEAR) {
-        const struct ssn_stretch stretch = {first, (unsigned)count};
-        rc = ssn_preserve(ss, &stretch, 1, NULL, UINT64_MAX);
-        ssn_count(&ss->count.preserving_writes, 1);
+    if (rc == SELSNAP_OK && ssn_need_test(&ss->need, own->first, own->count) != SSN_NEED_CLEAR) {
+        rc = preserve_own(ss, claim, own);
     }
     return rc;
 }
@@ -169,12 +187,16 @@ static int prepare(struct selsnap *ss, struct ssn_claim *claim, uint64_t first, 
 /* One chunk: blocks of one run, no more than a chunk. [offset, offset + len) lies in them. */
 static int change_chunk(struct selsnap *ss, const struct change *change, uint64_t first, uint64_t count,
                         uint64_t offset, uint64_t len) {
+    const struct ssn_stretch own = {first, (unsigned)count};
     struct ssn_claim claim;
     ssn_claims_take(&ss->claims, &claim, first, count);
     unsigned shard;
     for (;;) {
         uint64_t version = 0;
-        int rc = prepare(ss, &claim, first, count, &version);
+        int rc = prepare(ss, &claim, &own, &version);
+        if (rc == SSN_CLAIM_WIDER) {
+            continue;
+        }
         if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
             ssn_claims_release(&ss->claims, &claim);
             return rc;

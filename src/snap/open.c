@@ -298,6 +298,7 @@ static struct selsnap *make_context(const selsnap_open_options *options) {
     ss->report.event = options->event;
     ss->report.event_user = options->event_user;
     ss->read_only = (options->flags & SELSNAP_OPEN_READ_ONLY) != 0;
+    ss->ahead.on = (options->flags & SELSNAP_OPEN_NO_AHEAD) == 0;
     return ss;
 }
 
@@ -408,6 +409,7 @@ int ssn_context_thaw(selsnap *ss) {
 
 static void count_stats(struct selsnap *ss, selsnap_stats *stats) {
     stats->blocks_preserved = atomic_load(&ss->count.blocks_preserved);
+    stats->blocks_ahead = atomic_load(&ss->count.blocks_ahead);
     stats->blocks_zero = atomic_load(&ss->count.blocks_zero);
     stats->blocks_lost = atomic_load(&ss->count.blocks_lost);
     stats->clean_writes = ssn_gate_counted(&ss->gate);

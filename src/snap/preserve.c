@@ -76,7 +76,7 @@ static int ask_groups(const struct part *part, uint64_t cap) {
     return rc;
 }
 
-static int ask_for_all(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap) {
+int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap) {
     memset(plan->epoch, 0, sizeof plan->epoch);
     memset(plan->kind, SSN_ENTRY_NONE, sizeof plan->kind);
     memset(plan->refuses, 0, sizeof plan->refuses);
@@ -100,7 +100,7 @@ static int decide_once(struct ssn_plan *plan, const struct ssn_runbits *want, ui
     do {
         /* A group that is added to meanwhile may be passed by; and a copy-back is not tested again in the gate. */
         before = atomic_load(additions);
-        rc = ask_for_all(plan, want, cap);
+        rc = ssn_plan_ask(plan, want, cap);
     } while (rc == SELSNAP_OK && atomic_load(additions) != before);
     *ret_any = false;
     for (unsigned i = 0; i < plan->count; i++) {
@@ -123,8 +123,7 @@ static int decide(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_
     return rc;
 }
 
-/* NULL: no memory, and that is told. */
-static struct ssn_plan *make_plan(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count) {
+struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count) {
     struct ssn_plan *plan = ssn_calloc(&ss->mem, 1, sizeof *plan);
     if (plan == NULL) {
         (void)ssn_fail(&ss->report, SELSNAP_ENOMEM, "no memory to preserve blocks");
@@ -142,19 +141,83 @@ static struct ssn_plan *make_plan(struct selsnap *ss, const struct ssn_stretch *
     return plan;
 }
 
+static int store(struct ssn_plan *plan) {
+    plan->buffer = ssn_buffers_take(&plan->ss->buffers);
+    int rc = ssn_plan_store(plan);
+    ssn_buffers_return(&plan->ss->buffers, plan->buffer);
+    return rc;
+}
+
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
                  const struct ssn_runbits *want, uint64_t cap) {
     assert(want == NULL || stretch_count == 1);
-    struct ssn_plan *plan = make_plan(ss, stretches, stretch_count);
+    struct ssn_plan *plan = ssn_plan_make(ss, stretches, stretch_count);
     if (plan == NULL) {
         return SELSNAP_ENOMEM;
     }
     bool any;
     int rc = decide(plan, want, cap, &any);
     if (rc == SELSNAP_OK && any) {
-        plan->buffer = ssn_buffers_take(&ss->buffers);
-        rc = ssn_plan_store(plan);
-        ssn_buffers_return(&ss->buffers, plan->buffer);
+        rc = store(plan);
+    }
+    ssn_free(&ss->mem, plan);
+    return rc;
+}
+
+/* ---- with blocks taken ahead ---- */
+
+static bool is_own(const struct ssn_stretch *own, uint64_t block) {
+    return block >= own->first && block < own->first + own->count;
+}
+
+/* All of `claimed`. false: nothing is done, or not known to be; own by itself may fare better. */
+static bool preserve_ahead(struct selsnap *ss, const struct ssn_stretch *own, const struct ssn_stretch *claimed) {
+    struct ssn_plan *plan = ssn_plan_make(ss, claimed, 1);
+    if (plan == NULL) {
+        return false;
+    }
+    bool any;
+    uint64_t ahead = 0;
+    bool own_too = false;
+    int rc = decide(plan, NULL, UINT64_MAX, &any);
+    for (unsigned i = 0; i < plan->count; i++) {
+        if (is_own(own, plan->block[i])) {
+            own_too = own_too || plan->kind[i] != SSN_ENTRY_NONE;
+        } else if (plan->kind[i] != SSN_ENTRY_DATA) {
+            plan->kind[i] = SSN_ENTRY_NONE; /* a mark is no copy that could be spared later */
+        } else {
+            ahead++;
+        }
+    }
+    bool done = false;
+    if (rc == SELSNAP_OK && own_too && ahead > 0) {
+        plan->gives_way = true;
+        done = store(plan) == SELSNAP_OK;
+    }
+    if (done) {
+        ssn_ahead_taken(ss, ahead);
+    }
+    ssn_free(&ss->mem, plan);
+    return done;
+}
+
+int ssn_preserve_for_write(struct selsnap *ss, const struct ssn_stretch *own, const struct ssn_stretch *claimed,
+                           bool may_widen, struct ssn_stretch *ret_wider) {
+    if (claimed->count > own->count && preserve_ahead(ss, own, claimed)) {
+        return SELSNAP_OK;
+    }
+    struct ssn_plan *plan = ssn_plan_make(ss, own, 1);
+    if (plan == NULL) {
+        return SELSNAP_ENOMEM;
+    }
+    bool any;
+    int rc = decide(plan, NULL, UINT64_MAX, &any);
+    if (rc == SELSNAP_OK && !any) {
+        ssn_ahead_used(ss, own->count);
+    } else if (rc == SELSNAP_OK && may_widen && ssn_ahead_choose(ss, own, ret_wider)) {
+        rc = SSN_CLAIM_WIDER;
+    } else if (rc == SELSNAP_OK) {
+        rc = store(plan);
     }
     ssn_free(&ss->mem, plan);
     return rc;
@@ -162,7 +225,7 @@ int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsign
 
 int ssn_preserve_damaged(struct selsnap *ss, uint64_t block) {
     const struct ssn_stretch one = {block, 1};
-    struct ssn_plan *plan = make_plan(ss, &one, 1);
+    struct ssn_plan *plan = ssn_plan_make(ss, &one, 1);
     if (plan == NULL) {
         return SELSNAP_ENOMEM;
     }

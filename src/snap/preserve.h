@@ -23,6 +23,15 @@ struct ssn_stretch {
  */
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
                  const struct ssn_runbits *want, uint64_t cap);
+/* Positive, so no error: see below. */
+enum { SSN_CLAIM_WIDER = 1 };
+/*
+ * As ssn_preserve() of `own`, for a write of these blocks; with them, what else of `claimed`, which covers them, needs
+ * preserving, if there is room. may_widen: if more should be claimed for that, nothing is done but to tell it in
+ * *ret_wider, with SSN_CLAIM_WIDER.
+ */
+int ssn_preserve_for_write(struct selsnap *ss, const struct ssn_stretch *own, const struct ssn_stretch *claimed,
+                           bool may_widen, struct ssn_stretch *ret_wider);
 /*
  * A restore gives this block up because its source is damaged, and the device keeps what it has: records it as lost for
  * the snapshots taken since the restore began, which would have read the source. The block is claimed. As above.

@@ -21,11 +21,18 @@ struct ssn_plan {
     uint64_t place[SSN_RUN_BLOCKS];
     uint64_t checksum[SSN_RUN_BLOCKS];
     uint8_t *buffer; /* the blocks' old content */
+    /* Some blocks are taken ahead: rather than losing one, and before space is short, do nothing. */
+    bool gives_way;
 };
+
+/* With `ss`, stretches and blocks filled in. NULL: no memory, and that is told. */
+struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count);
+/* Fills had, epoch, kind, refuses by the index. */
+int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap);
 
 /*
  * Does what was decided; on SELSNAP_OK the entries are durable. SELSNAP_ESTORE: they may become so later, and their
- * places stay taken.
+ * places stay taken. SELSNAP_ENOSPACE, SELSNAP_EIO: nothing was done; the latter only of a plan that gives way.
  */
 int ssn_plan_store(struct ssn_plan *plan);
 /* Records the losses that were decided, without more. */

@@ -20,8 +20,22 @@ static void read_each(struct ssn_plan *plan, unsigned from, unsigned count) {
     }
 }
 
-/* Neighbours that hold data, in one request each; the requests all at once. */
-static void read_old(struct ssn_plan *plan) {
+/* Blocks from `i` on, of which the first and the last hold data, to read in one request. Only where blocks are taken ahead,
+ * and one request is what matters, may some between them be of no use. */
+static unsigned neighbours(const struct ssn_plan *plan, unsigned i) {
+    unsigned count = 0;
+    for (unsigned j = i; j < plan->count && plan->block[j] == plan->block[i] + (j - i); j++) {
+        if (plan->kind[j] == SSN_ENTRY_DATA) {
+            count = j - i + 1;
+        } else if (!plan->gives_way) {
+            break;
+        }
+    }
+    return count;
+}
+
+/* Neighbours in one request; the requests all at once. A failure is one of a plan that gives way. */
+static int read_old(struct ssn_plan *plan) {
     enum { AT_ONCE = 32 };
     size_t len = plan->ss->block_bytes;
     struct ssn_transfer reads[AT_ONCE];
@@ -30,11 +44,7 @@ static void read_old(struct ssn_plan *plan) {
     unsigned n = 0;
     unsigned i = 0;
     while (i < plan->count) {
-        unsigned count = 0;
-        while (i + count < plan->count && plan->kind[i + count] == SSN_ENTRY_DATA &&
-               plan->block[i + count] == plan->block[i] + count) {
-            count++;
-        }
+        unsigned count = plan->kind[i] == SSN_ENTRY_DATA ? neighbours(plan, i) : 0;
         if (count > 0) {
             from[n] = i;
             blocks[n] = count;
@@ -44,6 +54,9 @@ static void read_old(struct ssn_plan *plan) {
         if (n == AT_ONCE || (i >= plan->count && n > 0)) {
             (void)ssn_origin_transfers(plan->ss, false, reads, n);
             for (unsigned r = 0; r < n; r++) {
+                if (reads[r].result != SELSNAP_OK && plan->gives_way) {
+                    return reads[r].result;
+                }
                 if (reads[r].result != SELSNAP_OK) {
                     read_each(plan, from[r], blocks[r]);
                 }
@@ -51,6 +64,7 @@ static void read_old(struct ssn_plan *plan) {
             n = 0;
         }
     }
+    return SELSNAP_OK;
 }
 
 /* What is all zeros is recorded, not stored. */
@@ -103,6 +117,9 @@ static int take_places(struct ssn_plan *plan) {
 
 /* The store has no room: the blocks without a place are lost, unless a sharer forbids it. */
 static int give_up(struct ssn_plan *plan) {
+    if (plan->gives_way) {
+        return SELSNAP_ENOSPACE;
+    }
     for (unsigned i = 0; i < plan->count; i++) {
         if (plan->kind[i] != SSN_ENTRY_DATA || plan->place[i] != 0) {
             continue;
@@ -248,9 +265,12 @@ static bool any_refuses(const struct ssn_plan *plan) {
 }
 
 int ssn_plan_store(struct ssn_plan *plan) {
-    read_old(plan);
+    int rc = read_old(plan);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
     find_zeros(plan);
-    int rc = take_places(plan);
+    rc = take_places(plan);
     if (rc == SELSNAP_ENOSPACE) {
         rc = give_up(plan);
     }

@@ -393,6 +393,13 @@ uint64_t ssn_store_flush_failures(struct ssn_store *store) {
     return atomic_load(&store->flush_failures);
 }
 
+uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all) {
+    uint64_t room = atomic_load(&store->space.room);
+    uint64_t kept = store->fixed_reserve + atomic_load(&store->space.waiting);
+    *ret_all = store->store_pages - store->area;
+    return room > kept ? room - kept : 0;
+}
+
 void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_stats) {
     struct ssn_store_stats stats;
     memset(&stats, 0, sizeof stats);

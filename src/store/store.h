@@ -182,6 +182,8 @@ int ssn_store_settle(struct ssn_store *store, bool *ret_ever);
  * SELSNAP_ENOSPACE, or the errors of a checkpoint.
  */
 int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
+/* Pages that are free for data, without the reserve; *ret_all: of how many. Cheap; a moment's view. */
+uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 /* Gives back what no transaction took (it is used again only when the read sections open now have ended). */
 void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages);
 /* Whole pages. SELSNAP_ESTORE, with the detail told. SELSNAP_EDAMAGED: the place is outside the area. */

@@ -243,6 +243,7 @@ int model_open_context(struct model *m) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.allocator = heap_allocator(&m->heap);
     options.memory_limit = (4 << 20) + 3 * m->config->journal_bytes;
+    options.flags = m->ahead ? 0 : SELSNAP_OPEN_NO_AHEAD;
     m->ss = NULL;
     return selsnap_open(m->store->device, m->origin->device, &options, &m->ss);
 }
@@ -254,6 +255,7 @@ void model_open(struct model *m, const struct config *config, const char *progra
     m->seed = seed;
     m->steps = steps;
     m->cuts = cuts;
+    m->ahead = seed % 2 == 1;
     m->prng = prng_init(seed);
     m->size = config->origin_bytes;
     m->block_bytes = config->block_bytes;

@@ -108,6 +108,7 @@ struct model {
     uint64_t seed;
     uint64_t steps;
     bool cuts; /* power cuts: the wire tracks */
+    bool ahead; /* blocks may be preserved before they change */
     bool trace;
     bool in_cmocka;
     bool aborts; /* on failure, for a fuzzer */
