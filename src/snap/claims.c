@@ -32,29 +32,54 @@ static bool overlaps_held(const struct ssn_claims *claims, uint64_t first, uint6
     return false;
 }
 
-void ssn_claims_take(struct ssn_claims *claims, struct ssn_claim *claim, uint64_t first, uint64_t count) {
+static bool any_overlaps(const struct ssn_claims *claims, const struct ssn_claim *wanted, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (overlaps_held(claims, wanted[i].first, wanted[i].count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ssn_claims_take_all(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count) {
     pthread_mutex_lock(&claims->lock);
-    while (overlaps_held(claims, first, count)) {
+    while (any_overlaps(claims, wanted, count)) {
         pthread_cond_wait(&claims->released, &claims->lock);
     }
-    claim->first = first;
-    claim->count = count;
-    claim->ticket = claims->next_ticket++;
-    claim->next = claims->held;
-    claims->held = claim;
+    for (unsigned i = 0; i < count; i++) {
+        wanted[i].ticket = claims->next_ticket++;
+        wanted[i].next = claims->held;
+        claims->held = &wanted[i];
+    }
     pthread_mutex_unlock(&claims->lock);
 }
 
-void ssn_claims_release(struct ssn_claims *claims, struct ssn_claim *claim) {
-    pthread_mutex_lock(&claims->lock);
+void ssn_claims_take(struct ssn_claims *claims, struct ssn_claim *claim, uint64_t first, uint64_t count) {
+    claim->first = first;
+    claim->count = count;
+    ssn_claims_take_all(claims, claim, 1);
+}
+
+static void take_out(struct ssn_claims *claims, struct ssn_claim *claim) {
     struct ssn_claim **at = &claims->held;
     while (*at != claim) {
         assert(*at != NULL);
         at = &(*at)->next;
     }
     *at = claim->next;
+}
+
+void ssn_claims_release_all(struct ssn_claims *claims, struct ssn_claim *held, unsigned count) {
+    pthread_mutex_lock(&claims->lock);
+    for (unsigned i = 0; i < count; i++) {
+        take_out(claims, &held[i]);
+    }
     pthread_cond_broadcast(&claims->released);
     pthread_mutex_unlock(&claims->lock);
+}
+
+void ssn_claims_release(struct ssn_claims *claims, struct ssn_claim *claim) {
+    ssn_claims_release_all(claims, claim, 1);
 }
 
 static bool older_held(const struct ssn_claims *claims, uint64_t ticket) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Claims on runs of blocks: whoever preserves or copies back has claimed the blocks, so that a second one waits and
- * then finds it done. A claim is one run, taken at once: nobody holds one and waits for another. `lock` guards all.
+ * then finds it done. A claim is one run of blocks; whoever needs several takes all at once: nobody holds one and waits for
+ * another. `lock` guards all.
  */
 #ifndef SSN_CLAIMS_H
 #define SSN_CLAIMS_H
@@ -29,6 +30,9 @@ void ssn_claims_fini(struct ssn_claims *claims);
 /* Waits until no claim overlaps. The memory is the caller's, until the release. */
 void ssn_claims_take(struct ssn_claims *claims, struct ssn_claim *claim, uint64_t first, uint64_t count);
 void ssn_claims_release(struct ssn_claims *claims, struct ssn_claim *claim);
+/* The same for several, in an array, with `first` and `count` filled in; they do not overlap each other. */
+void ssn_claims_take_all(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count);
+void ssn_claims_release_all(struct ssn_claims *claims, struct ssn_claim *held, unsigned count);
 /* Waits until every claim held now is released; later ones are not waited for. The caller holds none. */
 void ssn_claims_drain(struct ssn_claims *claims);
 

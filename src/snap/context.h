@@ -110,6 +110,10 @@ static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
     return (uint32_t)ssn_min_u64(ss->block_bytes, ss->origin_bytes - ssn_offset_of(ss, block));
 }
 
+/* ---- origin.c ---- */
+
+/* Gives rc, and tells what failed if that is the device: `what` is "read", "write", ... */
+int ssn_origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t offset, uint64_t len);
 /*
  * Reads whole blocks of the origin; the missing bytes of a short last block are zeros [F-2]. SELSNAP_EIO with the
  * detail told.

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See livedev.h. A write, chunk by chunk:
- *
- *   TEST      inside the gate, by the need bits        clear -> WRITE;  else leave the gate -> CLAIM
- *   CLAIM     take the blocks, wait for others          -> PREPARE
- *   PREPARE   outside the gate: copy back what restores still have to, preserve; note the need version -> RETEST
- *   RETEST    inside the gate: the version is the same  -> clear the bits, WRITE;  else leave the gate -> PREPARE
- *   WRITE     the origin, inside the gate; leave; release
- *
- * The claim keeps what was decided true as long as the need version stays; the version changes only while the gate is
- * closed.
+ * See livedev.h. A write, chunk by chunk, is tested inside the gate by the need bits: clear, and it is done at once; else
+ * the gate is left, and it goes by livewrite.h.
  */
 #include "livedev.h"
 
-#include "preserve.h"
-#include "resolve.h"
+#include "livewrite.h"
 #include "restore.h"
-
-#include <assert.h>
-#include <inttypes.h>
-#include <string.h>
 
 /* What is done to the origin once nothing needs its old content. */
 enum change_kind { CHANGE_WRITE, CHANGE_ZEROES };
@@ -30,61 +17,6 @@ struct change {
     uint32_t iov_count;
     uint64_t offset; /* where iov begins */
 };
-
-/* ---- the origin, with failures told ---- */
-
-static int origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t offset, uint64_t len) {
-    if (rc != SELSNAP_EIO) {
-        return rc;
-    }
-    return ssn_fail(&ss->report, rc, "the origin failed to %s %" PRIu64 " bytes at byte %" PRIu64 " (its error: %d)",
-                    what, len, offset, atomic_load(&ss->origin->last_error));
-}
-
-int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset) {
-    return origin_failed(ss, ssn_device_read(ss->origin, buf, len, offset), "read", offset, len);
-}
-
-int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
-    uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
-    memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
-    return ssn_origin_read(ss, buf, (size_t)len, offset);
-}
-
-int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf) {
-    uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
-    return origin_failed(ss, ssn_device_write(ss->origin, buf, (size_t)len, offset), "write", offset, len);
-}
-
-struct ssn_transfer ssn_origin_transfer(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
-    uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
-    memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
-    return (struct ssn_transfer){offset, buf, (size_t)len, SELSNAP_OK};
-}
-
-int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *transfers, unsigned count) {
-    int rc = ssn_device_transfers(ss->origin, write, transfers, count);
-    for (unsigned i = 0; rc != SELSNAP_OK && i < count; i++) {
-        if (transfers[i].result == rc) {
-            return origin_failed(ss, rc, write ? "write" : "read", transfers[i].offset, transfers[i].len);
-        }
-    }
-    return rc;
-}
-
-int ssn_origin_flush(struct selsnap *ss) {
-    return origin_failed(ss, ssn_device_flush(ss->origin), "flush", 0, ss->origin_bytes);
-}
-
-int ssn_check_usable(struct selsnap *ss) {
-    if (!atomic_load(&ss->abandoned)) {
-        return SELSNAP_OK;
-    }
-    return ssn_fail(&ss->report, SELSNAP_EABANDONED, "the store was abandoned: its snapshots are no longer kept");
-}
 
 /* Writes [offset, offset + len) of the change to the origin, in pieces of as many buffers as fit. */
 static int write_pieces(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
@@ -130,90 +62,21 @@ static int apply_change(struct selsnap *ss, const struct change *change, uint64_
     } else {
         rc = write_pieces(ss, change, offset, len);
     }
-    return origin_failed(ss, rc, change->kind == CHANGE_ZEROES ? "zero" : "write", offset, len);
+    return ssn_origin_failed(ss, rc, change->kind == CHANGE_ZEROES ? "zero" : "write", offset, len);
 }
 
 /* ---- writing ---- */
 
-/* Preserves what is needed of `own`, and around it what is claimed for that. The claim may grow: then it is taken anew. */
-static int preserve_own(struct selsnap *ss, struct ssn_claim *claim, const struct ssn_stretch *own) {
-    const struct ssn_stretch claimed = {claim->first, (unsigned)claim->count};
-    struct ssn_stretch wider;
-    bool may_widen = claimed.count == own->count;
-    int rc = ssn_preserve_for_write(ss, own, &claimed, may_widen, &wider);
-    if (rc == SSN_CLAIM_WIDER) {
-        ssn_claims_release(&ss->claims, claim);
-        ssn_claims_take(&ss->claims, claim, wider.first, wider.count);
-    } else {
-        ssn_count(&ss->count.preserving_writes, 1);
-    }
-    return rc;
-}
-
-/*
- * Brings the blocks to where nothing needs their old content. The claim may be given up and taken again meanwhile; with
- * SSN_CLAIM_WIDER it has grown, and all is to be done again.
- */
-static int prepare(struct selsnap *ss, struct ssn_claim *claim, const struct ssn_stretch *own, uint64_t *ret_version) {
-    uint64_t first = claim->first;
-    uint64_t count = claim->count;
-    for (;;) {
-        *ret_version = ssn_need_version(&ss->need);
-        bool starting;
-        int rc = ssn_restore_is_starting(ss, first, count, &starting);
-        if (rc != SELSNAP_OK) {
-            return rc;
-        }
-        if (!starting) {
-            break;
-        }
-        ssn_claims_release(&ss->claims, claim);
-        rc = ssn_restore_wait_started(ss);
-        ssn_claims_take(&ss->claims, claim, first, count);
-        if (rc != SELSNAP_OK) {
-            return rc;
-        }
-    }
-    int rc = ssn_need_refresh(ss, first, count, *ret_version);
-    if (rc == SELSNAP_OK) {
-        rc = ssn_restore_copy_back(ss, first, count);
-    }
-    if (rc == SELSNAP_OK && ssn_need_test(&ss->need, own->first, own->count) != SSN_NEED_CLEAR) {
-        rc = preserve_own(ss, claim, own);
-    }
-    return rc;
-}
-
 /* One chunk: blocks of one run, no more than a chunk. [offset, offset + len) lies in them. */
 static int change_chunk(struct selsnap *ss, const struct change *change, uint64_t first, uint64_t count,
                         uint64_t offset, uint64_t len) {
-    const struct ssn_stretch own = {first, (unsigned)count};
-    struct ssn_claim claim;
-    ssn_claims_take(&ss->claims, &claim, first, count);
+    struct ssn_claim claim = {.first = first, .count = count};
     unsigned shard;
-    for (;;) {
-        uint64_t version = 0;
-        int rc = prepare(ss, &claim, &own, &version);
-        if (rc == SSN_CLAIM_WIDER) {
-            continue;
-        }
-        if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
-            ssn_claims_release(&ss->claims, &claim);
-            return rc;
-        }
-        shard = ssn_gate_enter(&ss->gate);
-        if (atomic_load(&ss->abandoned)) {
-            break;
-        }
-        if (ssn_need_version(&ss->need) == version) {
-            ssn_need_clear(&ss->need, first, count);
-            break;
-        }
-        ssn_gate_leave(&ss->gate, shard);
+    int rc = ssn_write_enter(ss, &claim, 1, &shard);
+    if (rc == SELSNAP_OK) {
+        rc = apply_change(ss, change, offset, len);
+        ssn_write_leave(ss, &claim, 1, shard);
     }
-    int rc = apply_change(ss, change, offset, len);
-    ssn_gate_leave(&ss->gate, shard);
-    ssn_claims_release(&ss->claims, &claim);
     return rc;
 }
 
@@ -290,7 +153,7 @@ static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64
         uint64_t offset = ssn_offset_of(ss, first);
         uint64_t stop = ssn_min_u64(ssn_offset_of(ss, first + *ret_passed), ss->origin_bytes);
         rc = ssn_device_discard(ss->origin, offset, stop - offset);
-        rc = rc == SELSNAP_ENOTSUP ? SELSNAP_OK : origin_failed(ss, rc, "discard", offset, stop - offset);
+        rc = rc == SELSNAP_ENOTSUP ? SELSNAP_OK : ssn_origin_failed(ss, rc, "discard", offset, stop - offset);
     }
     ssn_gate_leave(&ss->gate, shard);
     return rc;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a write to blocks that may need preserving, from the claim to the gate. */
+#ifndef SSN_LIVEWRITE_H
+#define SSN_LIVEWRITE_H
+
+#include "context.h"
+
+/*
+ * Claims the blocks, brings them to where nothing needs their old content, and enters the gate with that true: the caller
+ * writes the origin, and leaves. `claims` have their blocks filled in, rising and apart, each in one run and one chunk,
+ * together no more than a chunk; what is claimed may be more afterwards. Several are prepared together: one flush for all.
+ * On failure nothing is claimed, and the origin must not be written.
+ */
+int ssn_write_enter(struct selsnap *ss, struct ssn_claim *claims, unsigned count, unsigned *ret_shard);
+void ssn_write_leave(struct selsnap *ss, struct ssn_claim *claims, unsigned count, unsigned shard);
+
+#endif
