@@ -312,6 +312,34 @@ SELSNAP_API int selsnap_device_write(selsnap_device *device, const void *buf, si
                                      uint64_t offset) SELSNAP_MUST_CHECK;
 
 /**
+ * @brief Read and write a device directly, many requests at once where it can. On an origin in use its writes go past the
+ * snapshots and break them.
+ *
+ * Each request ends with a result of its own; one that is refused or fails does not keep the others from being done.
+ * They are done in any order. Two that overlap, and are not both reads, leave mixed bytes.
+ *
+ * @param[in]     device  A device.
+ * @param[in,out] ios     @p count requests, of ::SELSNAP_IO_READ and ::SELSNAP_IO_WRITE; NULL if there are none. Each
+ *                        has its struct_size set, and gets its result: ::SELSNAP_OK, or a code as below.
+ * @param[in]     count   How many; 0 does nothing.
+ *
+ * @retval SELSNAP_OK         All are done.
+ * @retval SELSNAP_ERANGE     The first that failed is not inside the device; it did nothing.
+ * @retval SELSNAP_EALIGN     The first that failed is not on logical blocks; it did nothing.
+ * @retval SELSNAP_EREADONLY  The first that failed is a write to what cannot be written; it did nothing.
+ * @retval SELSNAP_EIO        The first that failed: its buffers may hold anything after a read, its range old and new
+ *                            bytes after a write.
+ * @retval SELSNAP_EINVAL     The first that failed has a wrong member; it did nothing. Or @p device or @p ios is NULL, or
+ *                            one of @p ios is NULL or its struct_size too small for a result; nothing was done, and
+ *                            no result is set.
+ *
+ * @threading   Any thread.
+ * @durability  Volatile until selsnap_device_flush().
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count) SELSNAP_MUST_CHECK;
+
+/**
  * @brief Make what was written to a device durable.
  *
  * @param[in] device  A device.

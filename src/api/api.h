@@ -17,6 +17,19 @@ static inline int ssn_api_check_writable(struct selsnap *ss) {
     return ss->read_only ? ssn_fail(&ss->report, SELSNAP_EREADONLY, "the context was opened read-only") : SELSNAP_OK;
 }
 
+/* Whether every piece that has bytes has memory. */
+static inline bool ssn_api_iov_allowed(const selsnap_iovec *iov, uint32_t iov_count) {
+    if (iov == NULL && iov_count > 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < iov_count; i++) {
+        if (iov[i].base == NULL && iov[i].len > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* All three functions, or none. */
 static inline bool ssn_api_allocator_allowed(const selsnap_allocator *allocator) {
     bool given = allocator->alloc != NULL;

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exported device functions: arguments are checked here, the rest is done by the device layer. */
+#include "api.h"
 #include "blockdev.h"
+#include "bytes.h"
 #include "import.h"
 #include "stock.h"
+
+enum { BATCH_PART = 64 };
 
 int selsnap_device_open(const selsnap_device_ops *ops, const selsnap_device_info *info, void *user,
                         selsnap_device **ret_device) {
@@ -67,6 +71,61 @@ int selsnap_device_write(selsnap_device *device, const void *buf, size_t len, ui
         return SELSNAP_EINVAL;
     }
     return ssn_device_write(device, buf, len, offset);
+}
+
+/* Whether a request can be told its result. */
+static bool answerable(const selsnap_io *io) {
+    return io != NULL && io->struct_size >= offsetof(selsnap_io, result) + sizeof io->result;
+}
+
+static int import_io(selsnap_io *ours, const selsnap_io *theirs) {
+    if (!ssn_import(ours, sizeof *ours, theirs) || ours->len != 0) {
+        return SELSNAP_EINVAL;
+    }
+    if (ours->kind != SELSNAP_IO_READ && ours->kind != SELSNAP_IO_WRITE) {
+        return SELSNAP_EINVAL;
+    }
+    return ssn_api_iov_allowed(ours->iov, ours->iov_count) ? SELSNAP_OK : SELSNAP_EINVAL;
+}
+
+/* At most BATCH_PART requests; the first failure among them. */
+static int batch_part(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
+    selsnap_io ours[BATCH_PART];
+    selsnap_io *allowed[BATCH_PART];
+    uint32_t allowed_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int code = import_io(&ours[i], ios[i]);
+        ours[i].result = code;
+        if (code == SELSNAP_OK) {
+            allowed[allowed_count++] = &ours[i];
+        }
+    }
+    int first = SELSNAP_OK;
+    (void)ssn_device_batch(device, allowed, allowed_count); /* each result is looked at below */
+    for (uint32_t i = 0; i < count; i++) {
+        ios[i]->result = ours[i].result;
+        first = first == SELSNAP_OK ? ours[i].result : first;
+    }
+    return first;
+}
+
+int selsnap_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
+    if (device == NULL || (ios == NULL && count > 0)) {
+        return SELSNAP_EINVAL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!answerable(ios[i])) {
+            return SELSNAP_EINVAL;
+        }
+    }
+    int first = SELSNAP_OK;
+    uint32_t part = 0;
+    for (uint32_t i = 0; i < count; i += part) {
+        part = (uint32_t)ssn_min_u64(BATCH_PART, count - i);
+        int code = batch_part(device, ios + i, part);
+        first = first == SELSNAP_OK ? code : first;
+    }
+    return first;
 }
 
 int selsnap_device_flush(selsnap_device *device) {

@@ -7,13 +7,8 @@
 
 /* Adds the pieces' lengths. SELSNAP_EINVAL: a piece has no memory; SELSNAP_ERANGE: more bytes than there can be. */
 static int measure(const selsnap_iovec *iov, uint32_t iov_count, uint64_t *ret_len) {
-    if (iov == NULL && iov_count > 0) {
+    if (!ssn_api_iov_allowed(iov, iov_count)) {
         return SELSNAP_EINVAL;
-    }
-    for (uint32_t i = 0; i < iov_count; i++) {
-        if (iov[i].base == NULL && iov[i].len > 0) {
-            return SELSNAP_EINVAL;
-        }
     }
     return ssn_iov_bytes(iov, iov_count, ret_len) ? SELSNAP_OK : SELSNAP_ERANGE;
 }

@@ -72,6 +72,19 @@ static int call_device_write(struct world *w) {
     return selsnap_device_write(w->store->device, buf, 512, (2 << 20) - 512);
 }
 
+static int call_device_batch(struct world *w) {
+    const selsnap_iovec iov = {buf, 512};
+    selsnap_io io[2] = {SELSNAP_IO_INIT, SELSNAP_IO_INIT};
+    selsnap_io *ios[2] = {&io[0], &io[1]};
+    for (uint64_t i = 0; i < 2; i++) {
+        io[i].kind = SELSNAP_IO_READ;
+        io[i].iov = &iov;
+        io[i].iov_count = 1;
+        io[i].offset = 512 * i;
+    }
+    return selsnap_device_batch(w->origin->device, ios, 2);
+}
+
 static int call_device_flush(struct world *w) {
     return selsnap_device_flush(w->origin->device);
 }
@@ -458,6 +471,7 @@ const struct call calls[] = {
     CALL("designation_load", call_designation_load),
     CALL("designation_next", call_designation_next),
     CALL("designation_save", call_designation_save),
+    CALL("device_batch", call_device_batch),
     NO_CALL("device_close", "frees only; each call that opens a device closes it"),
     CALL("device_flush", call_device_flush),
     NO_CALL("device_get_counts", "reads and sets counters"),
