@@ -155,6 +155,10 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
  * inode number, or the block device's number), its change mark from the change time. A lock is taken per open file,
  * with flock where there is one; it is seen by other processes and by other devices of this one.
  *
+ * Of a batch, the reads, and with ::SELSNAP_FILE_DIRECT the writes, are kept in flight together by io_uring, where the
+ * library was built with liburing and the system allows it; all else is done one after another. The device makes its
+ * rings when a batch first needs them, at most four, each an open file; a process made by fork makes its own.
+ *
  * @param[in]  path         File name.
  * @param[in]  flags        SELSNAP_FILE_*.
  * @param[in]  create_size  Bytes; used with ::SELSNAP_FILE_CREATE, otherwise 0.

@@ -3,7 +3,8 @@
  * A file or a block device: the callbacks. Opening is in file_open.c.
  *
  * The file's size is taken once, at open; a file cut short afterwards gives errors. With O_DIRECT, memory that is not
- * aligned as the system wants it goes through a buffer of the request's own. All results are -errno.
+ * aligned as the system wants it goes through a buffer of the request's own. All results are -errno. Batches are in
+ * file_uring.c, where there is io_uring; elsewhere requests are made one after another.
  */
 #include "file_device.h"
 
@@ -73,10 +74,12 @@ static int next_batch(const struct cursor *cursor, struct iovec *batch) {
     return count;
 }
 
-/* Moves all the pieces, however short the system's transfers are. */
-static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+/* Moves all the pieces but their first `skip` bytes, however short the system's transfers are. */
+static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t skip) {
     struct cursor cursor = {iov, iov_count, 0, 0};
     struct iovec batch[BATCH_PIECES];
+    advance(&cursor, skip);
+    offset += skip;
     int count = next_batch(&cursor, batch);
     while (count > 0) {
         ssize_t done = write ? pwritev(fd, batch, count, (off_t)offset) : preadv(fd, batch, count, (off_t)offset);
@@ -93,8 +96,8 @@ static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_c
     return 0;
 }
 
-static bool pieces_aligned(const struct file *file, const selsnap_iovec *iov, uint32_t iov_count) {
-    for (uint32_t i = 0; i < iov_count; i++) {
+bool ssn_file_takes(const struct file *file, const selsnap_iovec *iov, uint32_t iov_count) {
+    for (uint32_t i = 0; file->direct && i < iov_count; i++) {
         if (((uintptr_t)iov[i].base & (file->memory_align - 1)) != 0 || iov[i].len % file->length_align != 0) {
             return false;
         }
@@ -134,7 +137,7 @@ static int transfer_bounced(const struct file *file, bool write, const selsnap_i
         if (write) {
             copy_pieces(&cursor, bounce, one.len, true);
         }
-        result = transfer(file->fd, write, &one, 1, offset);
+        result = transfer(file->fd, write, &one, 1, offset, 0);
         if (result == 0 && !write) {
             copy_pieces(&cursor, bounce, one.len, false);
         }
@@ -145,20 +148,24 @@ static int transfer_bounced(const struct file *file, bool write, const selsnap_i
     return result;
 }
 
-static int file_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    const struct file *file = user;
-    if (file->direct && !pieces_aligned(file, iov, iov_count)) {
-        return transfer_bounced(file, false, iov, iov_count, offset);
+static int move(const struct file *file, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset,
+                uint64_t skip) {
+    if (skip == 0 && !ssn_file_takes(file, iov, iov_count)) {
+        return transfer_bounced(file, write, iov, iov_count, offset);
     }
-    return transfer(file->fd, false, iov, iov_count, offset);
+    return transfer(file->fd, write, iov, iov_count, offset, skip);
+}
+
+int ssn_file_move(const struct file *file, const selsnap_io *io, uint64_t done) {
+    return move(file, io->kind != SELSNAP_IO_READ, io->iov, io->iov_count, io->offset, done);
+}
+
+static int file_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    return move(user, false, iov, iov_count, offset, 0);
 }
 
 static int file_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    const struct file *file = user;
-    if (file->direct && !pieces_aligned(file, iov, iov_count)) {
-        return transfer_bounced(file, true, iov, iov_count, offset);
-    }
-    return transfer(file->fd, true, iov, iov_count, offset);
+    return move(user, true, iov, iov_count, offset, 0);
 }
 
 static int sync_all(int fd) {
@@ -317,6 +324,7 @@ static void file_unlock(void *user) {
 
 static void file_close(void *user) {
     struct file *file = user;
+    ssn_file_rings_fini(&file->rings);
     if (file->folder_fd >= 0) {
         (void)close(file->folder_fd);
     }
@@ -340,6 +348,16 @@ int ssn_file_make_device(struct file *file, const selsnap_device_info *info, sel
         .lock = file_lock,
         .unlock = file_unlock,
         .close = file_close,
+#ifdef SSN_URING
+        .batch = ssn_file_batch,
+#endif
     };
-    return ssn_device_open(&ops, info, file, ret_device);
+    if (!ssn_file_rings_init(&file->rings)) {
+        return SELSNAP_ENOMEM;
+    }
+    int code = ssn_device_open(&ops, info, file, ret_device);
+    if (code != SELSNAP_OK) {
+        ssn_file_rings_fini(&file->rings);
+    }
+    return code;
 }
