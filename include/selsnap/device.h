@@ -28,10 +28,12 @@ typedef struct selsnap_iovec {
 
 #define SELSNAP_IO_READ 1u         /**< Fill iov from the device. */
 #define SELSNAP_IO_WRITE 2u        /**< Write iov to the device. */
-#define SELSNAP_IO_WRITE_ZEROES 3u /**< Make len bytes read as zeros. Not for a device. */
-#define SELSNAP_IO_DISCARD 4u      /**< len bytes are no longer needed. Not for a device. */
+#define SELSNAP_IO_WRITE_ZEROES 3u /**< Make len bytes read as zeros. Only in selsnap_batch(). */
+#define SELSNAP_IO_DISCARD 4u      /**< len bytes are no longer needed. Only in selsnap_batch(). */
+/** @brief What is written is durable when the batch returns. Only in selsnap_batch(). */
+#define SELSNAP_IO_FUA 0x1u
 
-/** @brief One request of a batch: of a device's batch callback, and of a context. */
+/** @brief One request of a batch: of selsnap_batch(), and of a device's batch callback. */
 typedef struct selsnap_io {
     uint32_t struct_size;     /**< sizeof(selsnap_io). */
     uint32_t kind;            /**< SELSNAP_IO_*. */
@@ -40,10 +42,12 @@ typedef struct selsnap_io {
     int32_t result;           /**< Set when the request has ended: 0, or a negative number. */
     uint64_t offset;          /**< Bytes from the start of the device. */
     uint64_t len;             /**< Zeroes and discards: bytes. Reads and writes: 0, their length is that of iov. */
+    uint32_t flags;           /**< SELSNAP_IO_FUA, or 0. */
+    uint32_t reserved;        /**< 0. */
 } selsnap_io;
 
 /** @brief An empty ::selsnap_io. */
-#define SELSNAP_IO_INIT {sizeof(selsnap_io), 0, 0, 0, 0, 0, 0}
+#define SELSNAP_IO_INIT {sizeof(selsnap_io), 0, 0, 0, 0, 0, 0, 0, 0}
 
 /** @brief Bytes of a device identity. */
 #define SELSNAP_IDENTITY_SIZE 32

@@ -575,6 +575,40 @@ SELSNAP_API int selsnap_discard(selsnap *ss, uint64_t offset, uint64_t len) SELS
 SELSNAP_API int selsnap_write_zeroes(selsnap *ss, uint64_t offset, uint64_t len) SELSNAP_MUST_CHECK;
 
 /**
+ * @brief Do many requests to the live device at once, and return when all have ended.
+ *
+ * As selsnap_read(), selsnap_write(), selsnap_write_zeroes() and selsnap_discard() would do them, in no order: of two that
+ * overlap, and are not both reads, either may come first, and a write may come in parts. What the requests have in common is
+ * done once for up to 64 of them: they share reads of old content, store writes, journal write and flush, and the origin gets
+ * them together, if it takes batches (selsnap_device_ops). Each request ends with a result of its own; one that is refused
+ * or fails does not keep the others from being done.
+ *
+ * @param[in]     ss     Context.
+ * @param[in,out] ios    @p count requests; NULL if there are none. Each has its struct_size set, and gets its result:
+ *                       ::SELSNAP_OK, or what the function for it alone returns.
+ * @param[in]     count  How many; 0 does nothing.
+ *
+ * @retval SELSNAP_OK          All are done.
+ * @retval SELSNAP_EINVAL      The first that failed has a wrong member, and did nothing. Or @p ss or @p ios is NULL, or one of
+ *                             @p ios is NULL or its struct_size too small for a result: then nothing was done, and no result
+ *                             is set.
+ * @retval SELSNAP_ERANGE      The first that failed is not inside the device; it did nothing.
+ * @retval SELSNAP_EALIGN      The first that failed is not on the device's logical blocks; it did nothing.
+ * @retval SELSNAP_EREADONLY   The first that failed is no read, and the context was opened read-only; it did nothing.
+ * @retval SELSNAP_ENOSPACE    The first that failed: no room to preserve; as with selsnap_write().
+ * @retval SELSNAP_ESTORE      The first that failed: the store failed; as with selsnap_write(), for reads with selsnap_read().
+ * @retval SELSNAP_EIO         The first that failed: the origin failed; as with selsnap_write() and selsnap_read(). With
+ *                             ::SELSNAP_IO_FUA also: it is written, but may be lost.
+ * @retval SELSNAP_EDAMAGED    The first that failed: as with selsnap_write() and selsnap_read().
+ * @retval SELSNAP_ENOMEM      The first that failed: as with selsnap_write() and selsnap_read().
+ *
+ * @threading   Any thread. A batch with a write in it waits as a whole while the context is frozen.
+ * @durability  As selsnap_write(); writes with ::SELSNAP_IO_FUA, and all that had returned before the call, are durable.
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_batch(selsnap *ss, selsnap_io *const *ios, uint32_t count) SELSNAP_MUST_CHECK;
+
+/**
  * @brief Make what was written to the live device durable.
  *
  * @param[in] ss  Context.

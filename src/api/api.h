@@ -30,6 +30,19 @@ static inline bool ssn_api_iov_allowed(const selsnap_iovec *iov, uint32_t iov_co
     return true;
 }
 
+/* Whether each request of a batch can be told its result. */
+static inline bool ssn_api_ios_answerable(selsnap_io *const *ios, uint32_t count) {
+    if (ios == NULL && count > 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (ios[i] == NULL || ios[i]->struct_size < offsetof(selsnap_io, result) + sizeof ios[i]->result) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* All three functions, or none. */
 static inline bool ssn_api_allocator_allowed(const selsnap_allocator *allocator) {
     bool given = allocator->alloc != NULL;

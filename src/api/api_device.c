@@ -73,13 +73,8 @@ int selsnap_device_write(selsnap_device *device, const void *buf, size_t len, ui
     return ssn_device_write(device, buf, len, offset);
 }
 
-/* Whether a request can be told its result. */
-static bool answerable(const selsnap_io *io) {
-    return io != NULL && io->struct_size >= offsetof(selsnap_io, result) + sizeof io->result;
-}
-
 static int import_io(selsnap_io *ours, const selsnap_io *theirs) {
-    if (!ssn_import(ours, sizeof *ours, theirs) || ours->len != 0) {
+    if (!ssn_import(ours, sizeof *ours, theirs) || ours->len != 0 || ours->flags != 0 || ours->reserved != 0) {
         return SELSNAP_EINVAL;
     }
     if (ours->kind != SELSNAP_IO_READ && ours->kind != SELSNAP_IO_WRITE) {
@@ -110,13 +105,8 @@ static int batch_part(selsnap_device *device, selsnap_io *const *ios, uint32_t c
 }
 
 int selsnap_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
-    if (device == NULL || (ios == NULL && count > 0)) {
+    if (device == NULL || !ssn_api_ios_answerable(ios, count)) {
         return SELSNAP_EINVAL;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (!answerable(ios[i])) {
-            return SELSNAP_EINVAL;
-        }
     }
     int first = SELSNAP_OK;
     uint32_t part = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exported functions on the live device, and for background work. */
 #include "api.h"
+#include "livebatch.h"
 #include "livedev.h"
 #include "open.h"
 #include "step.h"
@@ -54,6 +55,58 @@ int selsnap_discard(selsnap *ss, uint64_t offset, uint64_t len) {
 int selsnap_write_zeroes(selsnap *ss, uint64_t offset, uint64_t len) {
     int rc = ssn_api_check_writable(ss);
     return rc == SELSNAP_OK ? ssn_live_write_zeroes(ss, offset, len) : rc;
+}
+
+/* A copy of the caller's request, which may be of another version. */
+static int import_io(const struct selsnap *ss, selsnap_io *ours, const selsnap_io *theirs) {
+    if (!ssn_import(ours, sizeof *ours, theirs) || ours->reserved != 0) {
+        return SELSNAP_EINVAL;
+    }
+    bool has_buffers = ours->kind == SELSNAP_IO_READ || ours->kind == SELSNAP_IO_WRITE;
+    bool known = has_buffers || ours->kind == SELSNAP_IO_WRITE_ZEROES || ours->kind == SELSNAP_IO_DISCARD;
+    bool may_fua = ours->kind == SELSNAP_IO_WRITE || ours->kind == SELSNAP_IO_WRITE_ZEROES;
+    if (!known || (ours->flags & ~(may_fua ? SELSNAP_IO_FUA : 0u)) != 0) {
+        return SELSNAP_EINVAL;
+    }
+    if (has_buffers ? ours->len != 0 || !ssn_api_iov_allowed(ours->iov, ours->iov_count) : ours->iov_count != 0) {
+        return SELSNAP_EINVAL;
+    }
+    return ss->read_only && ours->kind != SELSNAP_IO_READ ? SELSNAP_EREADONLY : SELSNAP_OK;
+}
+
+/* At most SSN_LIVE_BATCH_MAX requests; the first failure among them. */
+static int batch_part(selsnap *ss, selsnap_io *const *ios, uint32_t count) {
+    selsnap_io ours[SSN_LIVE_BATCH_MAX];
+    selsnap_io *allowed[SSN_LIVE_BATCH_MAX];
+    unsigned n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int code = import_io(ss, &ours[i], ios[i]);
+        ours[i].result = code;
+        if (code == SELSNAP_OK) {
+            allowed[n++] = &ours[i];
+        }
+    }
+    ssn_live_batch(ss, allowed, n);
+    int first = SELSNAP_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        ios[i]->result = ours[i].result;
+        first = first == SELSNAP_OK ? ours[i].result : first;
+    }
+    return first;
+}
+
+int selsnap_batch(selsnap *ss, selsnap_io *const *ios, uint32_t count) {
+    if (ss == NULL || !ssn_api_ios_answerable(ios, count)) {
+        return SELSNAP_EINVAL;
+    }
+    int first = SELSNAP_OK;
+    uint32_t part = 0;
+    for (uint32_t i = 0; i < count; i += part) {
+        part = (uint32_t)ssn_min_u64(SSN_LIVE_BATCH_MAX, count - i);
+        int code = batch_part(ss, ios + i, part);
+        first = first == SELSNAP_OK ? code : first;
+    }
+    return first;
 }
 
 int selsnap_flush(selsnap *ss) {

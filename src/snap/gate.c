@@ -67,8 +67,8 @@ void ssn_gate_leave(struct ssn_gate *gate, unsigned shard) {
     }
 }
 
-void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard) {
-    atomic_fetch_add_explicit(&gate->shards[shard].counted, 1, memory_order_relaxed);
+void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes) {
+    atomic_fetch_add_explicit(&gate->shards[shard].counted, writes, memory_order_relaxed);
     ssn_gate_leave(gate, shard);
 }
 

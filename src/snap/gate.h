@@ -15,7 +15,7 @@ enum { SSN_GATE_SHARDS = 16 };
 
 struct ssn_gate_shard {
     _Atomic uint64_t inside;
-    _Atomic uint64_t counted; /* writers that left with ssn_gate_leave_counted */
+    _Atomic uint64_t counted; /* by ssn_gate_leave_counted */
     uint8_t pad[48];          /* one cache line each */
 };
 
@@ -32,8 +32,8 @@ void ssn_gate_fini(struct ssn_gate *gate);
 /* Waits while the gate is closed. Gives what to hand to leave. */
 unsigned ssn_gate_enter(struct ssn_gate *gate);
 void ssn_gate_leave(struct ssn_gate *gate, unsigned shard);
-/* The same, and counts the writer, on the cache line that it has anyway. */
-void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard);
+/* The same, and counts writes, on the cache line that the writer has anyway. */
+void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes);
 uint64_t ssn_gate_counted(struct ssn_gate *gate);
 /* Returns with the gate closed and nobody inside. */
 void ssn_gate_close(struct ssn_gate *gate);

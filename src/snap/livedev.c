@@ -93,7 +93,7 @@ static bool enter_clean(struct selsnap *ss, uint64_t first, uint64_t count, unsi
 
 static int apply_clean(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len, unsigned shard) {
     int rc = apply_change(ss, change, offset, len);
-    ssn_gate_leave_counted(&ss->gate, shard);
+    ssn_gate_leave_counted(&ss->gate, shard, 1);
     return rc;
 }
 

@@ -18,7 +18,7 @@
 
 #include <assert.h>
 
-enum { STRETCHES_AT_ONCE = 64 };
+enum { STRETCHES_AT_ONCE = 128 };
 
 /* The claims, and the blocks that are going to be written: of a single claim, these may be fewer. */
 struct writer {

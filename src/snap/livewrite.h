@@ -7,8 +7,8 @@
 
 /*
  * Claims the blocks, brings them to where nothing needs their old content, and enters the gate with that true: the caller
- * writes the origin, and leaves. `claims` have their blocks filled in, rising and apart, each in one run and one chunk,
- * together no more than a chunk; what is claimed may be more afterwards. Several are prepared together: one flush for all.
+ * writes the origin, and leaves. `claims` have their blocks filled in, rising and apart, each in one run, together no
+ * more blocks than a chunk has; what is claimed may be more afterwards. Several are prepared together: one flush for all.
  * On failure nothing is claimed, and the origin must not be written.
  */
 int ssn_write_enter(struct selsnap *ss, struct ssn_claim *claims, unsigned count, unsigned *ret_shard);

@@ -45,6 +45,26 @@ static void overwrite(struct model *m, uint64_t mask, uint64_t times) {
     }
 }
 
+static void write_batch(struct model *m, uint64_t mask, bool durable) {
+    struct m_request requests[MODEL_BATCH];
+    unsigned count = 0;
+    for (uint64_t block = 0; block < m->blocks && count < MODEL_BATCH; block++) {
+        if (((mask >> block) & 1) != 0) {
+            uint64_t offset = block * m->block_bytes;
+            size_t len = model_block_len(m, block);
+            requests[count] = (struct m_request){SELSNAP_IO_WRITE, offset, len, malloc(len)};
+            if (requests[count].bytes == NULL) {
+                abort();
+            }
+            pattern_fill(requests[count++].bytes, len, offset, 7, m->sequence);
+        }
+    }
+    model_do_batch(m, requests, count, durable);
+    for (unsigned i = 0; i < count; i++) {
+        free(requests[i].bytes);
+    }
+}
+
 static void create(struct model *m, const struct step *step) {
     struct m_create how = {.slot = step->slot, .name = MODEL_NAMES, .policy = (uint32_t)step->b};
     uint8_t *in = m->snapshots[step->slot].in;
@@ -135,6 +155,9 @@ static void live_step(struct model *m, const struct step *step) {
         break;
     case STEP_DISCARD:
         model_do_discard(m, offset, len);
+        break;
+    case STEP_BATCH:
+        write_batch(m, step->a, step->b != 0);
         break;
     case STEP_OVERWRITE:
         overwrite(m, step->a, step->b);

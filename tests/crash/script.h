@@ -18,6 +18,7 @@ enum step_kind {
     STEP_DISCARD,
     STEP_FLUSH,
     STEP_OVERWRITE,
+    STEP_BATCH,
     STEP_CREATE,
     STEP_CREATE_SAVED,
     STEP_DELETE,
@@ -50,6 +51,8 @@ struct step {
 #define FLUSH                             {STEP_FLUSH, 0, 0, 0}
 /* Writes all blocks of the mask, one after the other, as often as told. */
 #define OVERWRITE(mask, times)            {STEP_OVERWRITE, 0, mask, times}
+/* Writes all blocks of the mask in one batch; durable: 1, so that they are when it returns. */
+#define BATCH(mask, durable)              {STEP_BATCH, 0, mask, durable}
 #define CREATE(slot, mask, policy)        {STEP_CREATE, slot, mask, policy}
 #define CREATE_SAVED(slot, name, policy)  {STEP_CREATE_SAVED, slot, name, policy}
 #define DELETE(slot)                      {STEP_DELETE, slot, 0, 0}

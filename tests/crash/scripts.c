@@ -35,6 +35,11 @@ static const struct step batches[] = {
     CREATE(2, 0x3c, FAIL), WRITE(20, 24), WRITE(0, 64),          END,
 };
 
+/* Many requests in one call: first writes of several runs of blocks, some preserved already, some durable. */
+static const struct step one_call[] = {
+    CREATE(0, 0x7f, FAIL), BATCH(0xad, 0), BATCH(0x2d, 1), CREATE(1, 0xf0, FAIL), WRITE(32, 8), BATCH(0xff, 0), FLUSH, BATCH(0x41, 1), END,
+};
+
 static const struct step unaligned[] = {
     CREATE(0, 0x7f, FAIL), WRITE(3, 2),           WRITE(15, 2), ZEROES(22, 4), DISCARD(24, 17), FLUSH,
     WRITE(47, 20),         CREATE(1, 0x40, FAIL), WRITE(48, 8), END,
@@ -255,6 +260,7 @@ static const struct step mixed4k[] = {
 const struct script scripts[] = {
     {"first-writes", &small, first_writes, 2},
     {"batches", &small, batches, 2},
+    {"one-call", &small, one_call, 2},
     {"unaligned", &bytes, unaligned, 2},
     {"zeroes-discards", &small, zeroes_discards, 2},
     {"creates", &small, creates, 2},

@@ -217,6 +217,19 @@ static int call_readv(struct world *w) {
     return selsnap_readv(w->ss, iov, 2, 512);
 }
 
+static int call_batch(struct world *w) {
+    const selsnap_iovec iov = {buf, 512};
+    selsnap_io io[3] = {SELSNAP_IO_INIT, SELSNAP_IO_INIT, SELSNAP_IO_INIT};
+    selsnap_io *ios[3] = {&io[0], &io[1], &io[2]};
+    for (uint64_t i = 0; i < 3; i++) {
+        io[i].kind = SELSNAP_IO_WRITE;
+        io[i].iov = &iov;
+        io[i].iov_count = 1;
+        io[i].offset = (20 + 9 * i) * WORLD_BLOCK;
+    }
+    return selsnap_batch(w->ss, ios, 3);
+}
+
 static int call_write(struct world *w) {
     memset(buf, 1, 1024);
     return selsnap_write(w->ss, buf, 1024, 9 * WORLD_BLOCK + 512);
@@ -464,6 +477,7 @@ static int call_dump(struct world *w) {
 
 const struct call calls[] = {
     CALL("abandon", call_abandon),
+    CALL("batch", call_batch),
     CALL("block_size", call_sizes),
     CALL("check", call_check),
     CALL_ENDS("close", close_view, call_close),

@@ -51,7 +51,8 @@ static void live_write(const struct step *step, uint64_t offset, uint64_t len) {
 }
 
 static void overwrite(const struct step *step) {
-    for (uint64_t round = 0; round < step->b; round++) {
+    uint64_t rounds = step->kind == STEP_BATCH ? 1 : step->b;
+    for (uint64_t round = 0; round < rounds; round++) {
         for (uint64_t block = 0; block < BLOCKS; block++) {
             if (((step->a >> block) & 1) != 0) {
                 world.sequence++;
@@ -200,6 +201,7 @@ static void do_step(const struct step *step) {
         (void)worked(selsnap_flush(world.ss));
         break;
     case STEP_OVERWRITE:
+    case STEP_BATCH:
         overwrite(step);
         break;
     case STEP_CREATE:

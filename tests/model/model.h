@@ -179,10 +179,22 @@ unsigned model_count_snapshots(const struct model *m);
  */
 
 /* model_live.c: the live device */
+/* The result of a change of the live device to bytes. */
+void model_finish_write(struct model *m, int code, const uint8_t *bytes, size_t len, uint64_t offset);
+/* One of a batch; bytes: to write, zeros, or where to read to. */
+enum { MODEL_BATCH = 8 };
+struct m_request {
+    uint32_t kind; /* SELSNAP_IO_* */
+    uint64_t offset;
+    size_t len;
+    uint8_t *bytes;
+};
+void model_do_batch(struct model *m, struct m_request *requests, unsigned count, bool fua);
 void model_do_write(struct model *m, uint8_t *buf, size_t len, uint64_t offset, bool in_pieces);
 void model_do_zeroes(struct model *m, uint64_t offset, size_t len);
 void model_do_discard(struct model *m, uint64_t offset, size_t len);
 void model_write(struct model *m);
+void model_batch(struct model *m);
 void model_zeroes(struct model *m);
 void model_discard(struct model *m);
 void model_flush(struct model *m);

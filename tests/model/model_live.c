@@ -88,8 +88,7 @@ static void adopt_partial(struct model *m, const uint8_t *bytes, size_t len, uin
     }
 }
 
-/* The result of a change of the live device to bytes. */
-static void finish_write(struct model *m, int code, const uint8_t *bytes, size_t len, uint64_t offset) {
+void model_finish_write(struct model *m, int code, const uint8_t *bytes, size_t len, uint64_t offset) {
     if (model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0)) {
         model_set_live(m, bytes, len, offset);
         mark_changed(m, offset, len, CHANGED_YES);
@@ -124,7 +123,7 @@ void model_do_write(struct model *m, uint8_t *buf, size_t len, uint64_t offset, 
     model_doing(m, "write %zu at %" PRIu64 " (block %" PRIu64 ")%s", len, offset, offset / m->block_bytes,
                 in_pieces ? " in pieces" : "");
     int code = in_pieces ? selsnap_writev(m->ss, iov, count, offset) : selsnap_write(m->ss, buf, len, offset);
-    finish_write(m, code, buf, len, offset);
+    model_finish_write(m, code, buf, len, offset);
 }
 
 void model_write(struct model *m) {
@@ -153,7 +152,7 @@ void model_do_zeroes(struct model *m, uint64_t offset, size_t len) {
         abort();
     }
     model_doing(m, "write_zeroes %zu at %" PRIu64 " (block %" PRIu64 ")", len, offset, offset / m->block_bytes);
-    finish_write(m, selsnap_write_zeroes(m->ss, offset, len), buf, len, offset);
+    model_finish_write(m, selsnap_write_zeroes(m->ss, offset, len), buf, len, offset);
     free(buf);
 }
 

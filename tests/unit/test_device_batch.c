@@ -87,7 +87,7 @@ struct requests {
 static selsnap_io *add(struct requests *requests, uint32_t kind, void *buf, size_t len, uint64_t offset) {
     uint32_t i = requests->count++;
     requests->iov[i] = (selsnap_iovec){buf, len};
-    requests->io[i] = (selsnap_io){sizeof(selsnap_io), kind, &requests->iov[i], 1, 99, offset, 0};
+    requests->io[i] = (selsnap_io){sizeof(selsnap_io), kind, &requests->iov[i], 1, 99, offset, 0, 0, 0};
     requests->ios[i] = &requests->io[i];
     return requests->ios[i];
 }
@@ -304,7 +304,7 @@ static void test_batch__other_sizes__missing_is_zero_unknown_must_be(void **stat
     assert_ok(selsnap_device_batch(device, requests.ios, 1));
     assert_true(shorter->result == 0 && buf[0] == 0);
     assert_true(shorter->offset == 1 && shorter->len == 1);
-    newer.io = (selsnap_io){sizeof newer, SELSNAP_IO_READ, &requests.iov[0], 1, 99, 30 * LOGICAL, 0};
+    newer.io = (selsnap_io){sizeof newer, SELSNAP_IO_READ, &requests.iov[0], 1, 99, 30 * LOGICAL, 0, 0, 0};
     requests.ios[0] = &newer.io;
     assert_ok(selsnap_device_batch(device, requests.ios, 1));
     assert_true(newer.io.result == 0 && buf[0] == 30);

@@ -178,7 +178,7 @@ static void test_file_batch__cut_short__fails_alone(void **state) {
     memset(bytes, 0xee, sizeof bytes);
     for (unsigned i = 0; i < 8; i++) {
         iov[i] = (selsnap_iovec){bytes[i], BATCH_SLOT};
-        io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0};
+        io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0, 0, 0};
         ios[7 - i] = &io[i];
     }
     assert_int_equal(selsnap_device_batch(device, ios, 8), SELSNAP_EIO);

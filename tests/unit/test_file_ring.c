@@ -193,7 +193,7 @@ static void test_ring__works__no_ordinary_call(void **state) {
     assert_int_equal(posix_memalign(&memory, BATCH_SLOT, COUNT * BATCH_SLOT), 0);
     for (unsigned i = 0; i < COUNT; i++) {
         iov[i] = (selsnap_iovec){(uint8_t *)memory + (size_t)i * BATCH_SLOT, BATCH_SLOT};
-        io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0};
+        io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0, 0, 0};
         ios[i] = &io[i];
     }
     reset();
@@ -265,7 +265,7 @@ static void test_ring__storage_fails__told_for_that_request(void **state) {
         assert_int_equal(posix_memalign((void **)&memory, BATCH_SLOT, 8 * BATCH_SLOT), 0);
         for (unsigned i = 0; i < 8; i++) {
             iov[i] = (selsnap_iovec){memory + (size_t)i * BATCH_SLOT, BATCH_SLOT};
-            io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0};
+            io[i] = (selsnap_io){sizeof io[i], SELSNAP_IO_READ, &iov[i], 1, 99, (uint64_t)i * BATCH_SLOT, 0, 0, 0};
             ios[i] = &io[i];
         }
         reset();
