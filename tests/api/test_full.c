@@ -164,7 +164,7 @@ static void run_sizes(uint32_t policy) {
             unhindered++;
         }
     }
-    print_message("store sizes that hindered the script: %d, that did not: %d\n", (int)hindered, (int)unhindered);
+    print_message("# store sizes that hindered the script: %d, that did not: %d\n", (int)hindered, (int)unhindered);
     assert_true(hindered > 20);
     assert_true(unhindered > 20);
 }

@@ -196,7 +196,7 @@ static struct totals run_sizes(uint32_t first, uint32_t second) {
         totals.lost += run.lost > 0 ? 1 : 0;
         totals.both += run.refused > 0 && run.lost > 0 ? 1 : 0;
     }
-    print_message("store sizes: %d, with refusals: %d, with losses: %d, with both: %d\n", (int)SIZES,
+    print_message("# store sizes: %d, with refusals: %d, with losses: %d, with both: %d\n", (int)SIZES,
                   (int)totals.refused, (int)totals.lost, (int)totals.both);
     return totals;
 }
