@@ -234,6 +234,7 @@ void box_repair(struct box *box, selsnap_device *damaged, selsnap_device *fresh,
     repair->line_count = 0;
     options.flags = repair->flags;
     options.memory_limit = repair->memory_limit;
+    repair->heap.fills = true;
     options.allocator = heap_allocator(&repair->heap);
     options.report = repair->quiet ? NULL : keep_line;
     options.report_user = repair;

@@ -187,6 +187,7 @@ static void on_event(void *user, const selsnap_event *event) {
 
 void open_context(void) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
+    world.heap.fills = true;
     options.allocator = heap_allocator(&world.heap);
     options.event = on_event;
     options.memory_limit = (4 << 20) + 3 * JOURNAL;

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "heap.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { FILLED_MAX = 1024, FRESH = 0xa5, STALE = 0x5a };
+
+static void fill(const struct heap *heap, void *memory, size_t len, int byte) {
+    if (heap->fills) {
+        memset(memory, byte, len < FILLED_MAX ? len : FILLED_MAX);
+    }
+}
 
 static bool may_allocate(struct heap *heap) {
     uint64_t call = atomic_fetch_add(&heap->calls, 1) + 1;
@@ -18,6 +28,7 @@ static void *heap_alloc(void *user, size_t len) {
     void *memory = may_allocate(heap) ? malloc(len > 0 ? len : 1) : NULL;
     if (memory != NULL) {
         atomic_fetch_add(&heap->live, 1);
+        fill(heap, memory, len, FRESH);
     }
     return memory;
 }
@@ -35,6 +46,7 @@ static void heap_release(void *user, void *memory) {
     struct heap *heap = user;
     if (memory != NULL) {
         atomic_fetch_sub(&heap->live, 1);
+        fill(heap, memory, malloc_usable_size(memory), STALE);
         free(memory);
     }
 }

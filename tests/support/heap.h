@@ -13,6 +13,9 @@ struct heap {
     _Atomic uint64_t fail_at; /* the call of this number fails; 0: none */
     _Atomic uint64_t failed;  /* calls that failed so */
     _Atomic bool fail_on;     /* all later ones fail as well */
+    /* What is allocated and released is filled, but of big pieces only the beginning, so that a page cache costs what is
+     * used of it. Not for programs that Valgrind or MemorySanitizer run: to them it would be initialized. */
+    bool fills;
 };
 
 /* All zeros is ready for use. */
