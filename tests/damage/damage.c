@@ -38,7 +38,8 @@ struct tally {
 };
 
 static struct scene scenes[SCENES];
-static uint8_t image[SCENE_STORE];
+static uint8_t image[SCENE_STORE]; /* but for the variant being tried, as its scene has it */
+static const struct scene *imaged;
 static struct tally *tally;
 
 static void need(bool right, const char *what) {
@@ -49,10 +50,17 @@ static void need(bool right, const char *what) {
     }
 }
 
-/* The page of a variant that changes one; it is none for a cut. */
+static bool changes_page(const struct variant *variant) {
+    return variant->kind != VARIANT_CUT && variant->kind != VARIANT_NONE;
+}
+
+/* The page of a variant that changes one. */
+static uint64_t page_of(const struct variant *variant) {
+    return variant->kind == VARIANT_BIT ? variant->at / 8 / SCENE_PAGE : variant->at;
+}
+
 static enum page_kind kind_of(const struct variant *variant, const struct scene *scene) {
-    uint64_t page = variant->kind == VARIANT_BIT ? variant->at / 8 / SCENE_PAGE : variant->at;
-    return variant->kind == VARIANT_CUT || variant->kind == VARIANT_NONE ? PAGE_UNUSED : scene->kind[page];
+    return changes_page(variant) ? scene->kind[page_of(variant)] : PAGE_UNUSED;
 }
 
 /* What must have come of it beside what verify() demands. */
@@ -86,13 +94,20 @@ static void try_variant(const struct variant *variant) {
     const struct scene *scene = &scenes[variant->scene];
     struct outcome outcome;
     uint64_t size;
-    memcpy(image, scene->store, SCENE_STORE);
-    if (!variant_apply(variant, scene, image, &size) && variant->kind != VARIANT_NONE) {
-        tally->unchanged++;
-        return;
+    if (imaged != scene) {
+        memcpy(image, scene->store, SCENE_STORE);
+        imaged = scene;
     }
-    verify(scene, image, size, &outcome);
-    judge(variant, scene, &outcome);
+    if (variant_apply(variant, scene, image, &size) || variant->kind == VARIANT_NONE) {
+        verify(scene, image, size, &outcome);
+        judge(variant, scene, &outcome);
+    } else {
+        tally->unchanged++;
+    }
+    if (changes_page(variant)) {
+        uint64_t begin = page_of(variant) * SCENE_PAGE;
+        memcpy(image + begin, scene->store + begin, SCENE_PAGE);
+    }
 }
 
 /* In a process of its own: list[from, to). Gives whether all went well; otherwise tally->at is the culprit. */

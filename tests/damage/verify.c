@@ -22,6 +22,7 @@ struct session {
     uint64_t id[SCENE_SNAPS + 1];
     unsigned snap_count;
     const char *stage;
+    bool block_by_block; /* snapshots are read so; otherwise what holds data is read at once, if it can be */
     bool gives_up; /* a restore may have ended, and left blocks with a damaged source as the device has them */
     struct outcome *outcome;
 };
@@ -82,6 +83,13 @@ static void note_error(struct session *session, unsigned block, uint32_t holds) 
     outcome->error_holds = holds;
 }
 
+static void wrong_block(const struct session *session, unsigned snap, unsigned block, const uint8_t *bytes) {
+    char text[128];
+    pattern_describe(bytes, text, sizeof text);
+    wrong(session, "block %u of snapshot %u (%" PRIu64 ") should hold %" PRIu32 ", gave %s", block, snap,
+          session->id[snap], session->holds[snap][block], text);
+}
+
 static void read_block(struct session *session, selsnap_view *view, unsigned snap, unsigned block, bool noting) {
     uint8_t bytes[SCENE_PAGE];
     uint32_t holds = session->holds[snap][block];
@@ -91,15 +99,51 @@ static void read_block(struct session *session, selsnap_view *view, unsigned sna
     }
     need_named(session, code, "a read of a snapshot");
     if (code == SELSNAP_OK && (holds >= HOLDS_LOST || !scene_right(bytes, block, holds))) {
-        char text[128];
-        pattern_describe(bytes, text, sizeof text);
-        wrong(session, "block %u of snapshot %u (%" PRIu64 ") should hold %" PRIu32 ", gave %s", block, snap,
-              session->id[snap], holds, text);
+        wrong_block(session, snap, block, bytes);
     }
     if (code != SELSNAP_OK && holds < HOLDS_LOST && noting) {
         note_error(session, block, holds);
     }
     /* An undamaged record of a loss reads as lost; that is no error here. */
+}
+
+/* Blocks [first, end) at once, as far as all of them hold data. False: nothing was read, or an error told of damage. */
+static bool read_run(struct session *session, selsnap_view *view, unsigned snap, unsigned first, unsigned *ret_end) {
+    static uint8_t bytes[CHECKED_BLOCKS_LOW * SCENE_PAGE];
+    unsigned end = first;
+    unsigned limit = first < CHECKED_BLOCKS_LOW ? CHECKED_BLOCKS_LOW : SCENE_BLOCKS;
+    while (end < limit && session->holds[snap][end] < HOLDS_LOST) {
+        end++;
+    }
+    *ret_end = end;
+    if (end - first < 2) {
+        return false;
+    }
+    int code = selsnap_view_read(view, bytes, (size_t)(end - first) * SCENE_PAGE, (uint64_t)first * SCENE_PAGE);
+    need_named(session, code, "a read of a snapshot");
+    for (unsigned block = first; code == SELSNAP_OK && block < end; block++) {
+        const uint8_t *here = bytes + (size_t)(block - first) * SCENE_PAGE;
+        if (!scene_right(here, block, session->holds[snap][block])) {
+            wrong_block(session, snap, block, here);
+        }
+    }
+    return code == SELSNAP_OK;
+}
+
+static void read_blocks(struct session *session, selsnap_view *view, unsigned snap, bool noting) {
+    unsigned each = 0; /* up to here, one by one */
+    for (unsigned block = 0; block < SCENE_BLOCKS;) {
+        unsigned end;
+        if (!session->block_by_block && block >= each) {
+            if (read_run(session, view, snap, block, &end)) {
+                block = next_block(end - 1);
+                continue;
+            }
+            each = end;
+        }
+        read_block(session, view, snap, block, noting);
+        block = next_block(block);
+    }
 }
 
 static void read_snapshots(struct session *session, bool noting) {
@@ -109,8 +153,8 @@ static void read_snapshots(struct session *session, bool noting) {
         options.id = session->id[i];
         int code = selsnap_view_open(session->ss, &options, &view);
         need_named(session, code, "opening a view");
-        for (unsigned block = 0; code == SELSNAP_OK && block < SCENE_BLOCKS; block = next_block(block)) {
-            read_block(session, view, i, block, noting);
+        if (code == SELSNAP_OK) {
+            read_blocks(session, view, i, noting);
         }
         if (code == SELSNAP_OK && selsnap_view_close(view) != SELSNAP_OK) {
             wrong(session, "a view did not close");
@@ -227,10 +271,12 @@ void verify(const struct scene *scene, const uint8_t *image, uint64_t size, stru
     memset(&session, 0, sizeof session);
     memset(ret_outcome, 0, sizeof *ret_outcome);
     session.scene = scene;
+    session.heap.fills = true;
     session.outcome = ret_outcome;
     set_expected(&session);
     open_devices(&session, image, size);
     session.stage = "opened read-only";
+    session.block_by_block = true;
     ret_outcome->refused_reading = !start(&session, SELSNAP_OPEN_READ_ONLY);
     if (!ret_outcome->refused_reading) {
         read_snapshots(&session, true);
@@ -240,6 +286,7 @@ void verify(const struct scene *scene, const uint8_t *image, uint64_t size, stru
         stop(&session);
     }
     session.stage = "opened for writing";
+    session.block_by_block = false;
     ret_outcome->refused = !start(&session, 0);
     if (!ret_outcome->refused) {
         read_snapshots(&session, false);
