@@ -419,11 +419,11 @@ int64_t explore_run(const struct explore *how, uint64_t by_depth[EXPLORE_DEPTH])
     run->m.wire.hook = on_call;
     run->m.wire.hook_user = run;
     run_script(run);
-    bool child = run->child;
-    model_close(&run->m);
-    if (child) {
+    if (run->child) {
+        model_close_context(&run->m);
         _Exit(0);
     }
+    model_close(&run->m);
     if (how->replay && run->turns < how->turns) {
         fprintf(stderr, "the script has no such call\n");
         shared->failed = true;

@@ -256,6 +256,7 @@ void model_open(struct model *m, const struct config *config, const char *progra
     m->steps = steps;
     m->cuts = cuts;
     m->ahead = seed % 2 == 1;
+    m->heap.fills = true;
     m->prng = prng_init(seed);
     m->size = config->origin_bytes;
     m->block_bytes = config->block_bytes;
@@ -269,7 +270,7 @@ void model_open(struct model *m, const struct config *config, const char *progra
     (void)model_result(m, model_open_context(m), 0);
 }
 
-void model_close(struct model *m) {
+void model_close_context(struct model *m) {
     model_close_views(m);
     model_doing(m, "close");
     if (m->ss != NULL) {
@@ -280,6 +281,10 @@ void model_close(struct model *m) {
     if (m->heap.live != 0) {
         model_fail(m, "%" PRId64 " pieces of memory left", m->heap.live);
     }
+}
+
+void model_close(struct model *m) {
+    model_close_context(m);
     selsnap_device_close(m->origin->device);
     selsnap_device_close(m->store->device);
     wire_fini(&m->wire);

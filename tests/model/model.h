@@ -156,6 +156,8 @@ struct model {
 /* model.c */
 void model_open(struct model *m, const struct config *config, const char *program, uint64_t seed, uint64_t steps,
                 bool cuts);
+/* Only the context, and nothing may be left of it: for a child that ends. */
+void model_close_context(struct model *m);
 void model_close(struct model *m);
 /* Tells what is wrong and how to replay it, and does not return. */
 _Noreturn void model_fail(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
