@@ -187,7 +187,7 @@ def search(tools, model, scope, define=None, show=False):
         made = subprocess.run([spin, *flags, *defines, source], cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(os.path.join(folder, "pan.c")):
             return Result("spin: " + made.stdout + made.stderr, 0)
-        options = ["-O1", "-DBFS"] if shortest else ["-O2"]
+        options = ["-O0", "-DBFS"] if shortest else ["-O2"]  # a short search: compiling it takes longer
         options += [] if define else ["-DPEG"]
         options += ["-DCOLLAPSE"] if model == "protocol" else []
         made = subprocess.run([*compiler, "-w", "-DSAFETY", "-DVECTORSZ=1024", f"-DMEMLIM={MEMORY_MB}", *options,
