@@ -77,9 +77,9 @@ static int ask_groups(const struct part *part, uint64_t cap) {
 }
 
 int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap) {
-    memset(plan->epoch, 0, sizeof plan->epoch);
-    memset(plan->kind, SSN_ENTRY_NONE, sizeof plan->kind);
-    memset(plan->refuses, 0, sizeof plan->refuses);
+    memset(plan->epoch, 0, plan->count * sizeof plan->epoch[0]);
+    memset(plan->kind, SSN_ENTRY_NONE, plan->count * sizeof plan->kind[0]);
+    memset(plan->refuses, 0, plan->count * sizeof plan->refuses[0]);
     struct part part = {.plan = plan, .want = want};
     int rc = SELSNAP_OK;
     for (unsigned s = 0; rc == SELSNAP_OK && s < plan->stretch_count; s++) {
@@ -124,28 +124,34 @@ static int decide(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_
 }
 
 struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count) {
-    struct ssn_plan *plan = ssn_calloc(&ss->mem, 1, sizeof *plan);
+    enum { WORDS = 5 }; /* arrays of 64-bit members; the two of bytes come last */
+    size_t count = 0;
+    for (unsigned s = 0; s < stretch_count; s++) {
+        count += stretches[s].count;
+    }
+    assert(count <= ss->chunk_blocks);
+    struct ssn_plan *plan = ssn_calloc(&ss->mem, 1, sizeof *plan + count * (WORDS * sizeof(uint64_t) + 2));
     if (plan == NULL) {
         (void)ssn_fail(&ss->report, SELSNAP_ENOMEM, "no memory to preserve blocks");
         return NULL;
     }
+    uint64_t *words = plan->words;
     plan->ss = ss;
     plan->stretches = stretches;
     plan->stretch_count = stretch_count;
+    plan->block = words;
+    plan->had = words + count;
+    plan->epoch = words + 2 * count;
+    plan->place = words + 3 * count;
+    plan->checksum = words + 4 * count;
+    plan->kind = (uint8_t *)(words + WORDS * count);
+    plan->refuses = (bool *)(plan->kind + count);
     for (unsigned s = 0; s < stretch_count; s++) {
-        assert(plan->count + stretches[s].count <= ss->chunk_blocks);
         for (unsigned i = 0; i < stretches[s].count; i++) {
             plan->block[plan->count++] = stretches[s].first + i;
         }
     }
     return plan;
-}
-
-static int store(struct ssn_plan *plan) {
-    plan->buffer = ssn_buffers_take(&plan->ss->buffers);
-    int rc = ssn_plan_store(plan);
-    ssn_buffers_return(&plan->ss->buffers, plan->buffer);
-    return rc;
 }
 
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
@@ -158,7 +164,7 @@ int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsign
     bool any;
     int rc = decide(plan, want, cap, &any);
     if (rc == SELSNAP_OK && any) {
-        rc = store(plan);
+        rc = ssn_plan_store(plan);
     }
     ssn_free(&ss->mem, plan);
     return rc;
@@ -192,7 +198,7 @@ static bool preserve_ahead(struct selsnap *ss, const struct ssn_stretch *own, co
     bool done = false;
     if (rc == SELSNAP_OK && own_too && ahead > 0) {
         plan->gives_way = true;
-        done = store(plan) == SELSNAP_OK;
+        done = ssn_plan_store(plan) == SELSNAP_OK;
     }
     if (done) {
         ssn_ahead_taken(ss, ahead);
@@ -217,7 +223,7 @@ int ssn_preserve_for_write(struct selsnap *ss, const struct ssn_stretch *own, co
     } else if (rc == SELSNAP_OK && may_widen && ssn_ahead_choose(ss, own, ret_wider)) {
         rc = SSN_CLAIM_WIDER;
     } else if (rc == SELSNAP_OK) {
-        rc = store(plan);
+        rc = ssn_plan_store(plan);
     }
     ssn_free(&ss->mem, plan);
     return rc;

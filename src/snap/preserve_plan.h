@@ -12,20 +12,21 @@ struct ssn_plan {
     struct selsnap *ss;
     const struct ssn_stretch *stretches; /* rising, apart */
     unsigned stretch_count;
-    unsigned count; /* blocks in all; the arrays below go through them in order */
-    uint64_t block[SSN_RUN_BLOCKS];
-    uint64_t had[SSN_RUN_BLOCKS];   /* epoch of the newest entry below the cap */
-    uint64_t epoch[SSN_RUN_BLOCKS]; /* of the entry to make; 0: none */
-    uint8_t kind[SSN_RUN_BLOCKS];   /* of the entry to make */
-    bool refuses[SSN_RUN_BLOCKS];   /* a sharer says: fail the write */
-    uint64_t place[SSN_RUN_BLOCKS];
-    uint64_t checksum[SSN_RUN_BLOCKS];
-    uint8_t *buffer; /* the blocks' old content */
+    unsigned count; /* blocks in all; the arrays go through them in order */
+    uint64_t *block;
+    uint64_t *had;   /* epoch of the newest entry below the cap */
+    uint64_t *epoch; /* of the entry to make; 0: none */
+    uint64_t *place;
+    uint64_t *checksum;
+    uint8_t *kind;   /* of the entry to make */
+    bool *refuses;   /* a sharer says: fail the write */
+    uint8_t *buffer; /* the blocks' old content, until the copies are written */
     /* Some blocks are taken ahead: rather than losing one, and before space is short, do nothing. */
     bool gives_way;
+    uint64_t words[]; /* the memory of the arrays */
 };
 
-/* With `ss`, stretches and blocks filled in. NULL: no memory, and that is told. */
+/* With `ss`, stretches and blocks filled in; one allocation. NULL: no memory, and that is told. */
 struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count);
 /* Fills had, epoch, kind, refuses by the index. */
 int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap);

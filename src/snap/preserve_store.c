@@ -264,19 +264,25 @@ static bool any_refuses(const struct ssn_plan *plan) {
     return false;
 }
 
-int ssn_plan_store(struct ssn_plan *plan) {
+/* Old content, places, copies. The buffer is not held any longer: others may preserve while this one waits for its flush. */
+static int make_copies(struct ssn_plan *plan) {
+    plan->buffer = ssn_buffers_take(&plan->ss->buffers);
     int rc = read_old(plan);
-    if (rc != SELSNAP_OK) {
-        return rc;
-    }
-    find_zeros(plan);
-    rc = take_places(plan);
-    if (rc == SELSNAP_ENOSPACE) {
-        rc = give_up(plan);
+    if (rc == SELSNAP_OK) {
+        find_zeros(plan);
+        rc = take_places(plan);
+        rc = rc == SELSNAP_ENOSPACE ? give_up(plan) : rc;
     }
     if (rc == SELSNAP_OK) {
         rc = write_copies(plan);
     }
+    ssn_buffers_return(&plan->ss->buffers, plan->buffer);
+    plan->buffer = NULL;
+    return rc;
+}
+
+int ssn_plan_store(struct ssn_plan *plan) {
+    int rc = make_copies(plan);
     if (rc == SELSNAP_OK) {
         rc = commit_entries(plan, false);
         if (rc == SELSNAP_ENOSPACE) {
