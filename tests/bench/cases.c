@@ -1,36 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cases.h"
 
-enum { MIB = 1 << 20 };
-
-/* A load of 4 KiB requests at random places, and one of 1 MiB in order; each place of 64 MiB once. */
+/* A load of 4 KiB requests at random places of 64 MiB, and one of 1 MiB in order over 256 MiB. */
 #define RANDOM_4K(reads, threads, every) \
-    { reads, true, 4096, threads, every, 64 * MIB, 64 * MIB / 4096 }
-#define RANDOM_4K_MORE(reads, threads) \
-    { reads, true, 4096, threads, 0, 64 * MIB, 8 * 64 * MIB / 4096 }
-#define STREAM_1M(reads, every) \
-    { reads, false, MIB, 1, every, 256 * MIB, 256 }
+    { reads, true, 4096, threads, 0, every, 64 * BENCH_MIB }
+#define STREAM_1M(reads, threads, every) \
+    { reads, false, BENCH_MIB, threads, 0, every, 256 * BENCH_MIB }
+
+/* What is prepared, and what the minimal copier then does. */
+#define ELSEWHERE PREPARED_ELSEWHERE, COPIER_COPIED
+#define KEPT PREPARED_KEPT, COPIER_COPIED
+#define FIRST PREPARED_FIRST, COPIER_FIRST
+#define FIRST_DEFERRED PREPARED_FIRST, COPIER_DEFERRED
+#define VIEW PREPARED_VIEW, COPIER_COPIED
+#define VIEW_KEPT PREPARED_VIEW_KEPT, COPIER_VIEW
+#define VIEW_WRITE PREPARED_VIEW_WRITE, COPIER_VIEW
 
 const struct bench_case bench_cases[] = {
-    {"write-undesignated-4k", PREPARED_ELSEWHERE, 1, RANDOM_4K_MORE(false, 1)},
-    {"write-undesignated-4k-1000-snapshots", PREPARED_ELSEWHERE, 1000, RANDOM_4K_MORE(false, 1)},
-    {"write-preserved-4k", PREPARED_KEPT, 1, RANDOM_4K_MORE(false, 1)},
-    {"write-preserved-4k-4-threads", PREPARED_KEPT, 1, RANDOM_4K_MORE(false, 4)},
-    {"read-origin-4k", PREPARED_KEPT, 1, RANDOM_4K_MORE(true, 1)},
-    {"first-write-4k-durable", PREPARED_FIRST, 1, RANDOM_4K(false, 1, 1)},
-    {"first-write-4k", PREPARED_FIRST, 1, RANDOM_4K(false, 1, 0)},
-    {"first-write-4k-flush-32", PREPARED_FIRST, 1, RANDOM_4K(false, 1, 32)},
-    {"first-write-4k-4-threads", PREPARED_FIRST, 1, RANDOM_4K(false, 4, 0)},
-    {"first-write-4k-32-threads", PREPARED_FIRST, 1, RANDOM_4K(false, 32, 0)},
-    {"first-write-4k-8-snapshots", PREPARED_FIRST, 8, RANDOM_4K(false, 1, 0)},
-    {"first-write-4k-100-snapshots", PREPARED_FIRST, 100, RANDOM_4K(false, 1, 0)},
-    {"first-write-4k-1000-snapshots", PREPARED_FIRST, 1000, RANDOM_4K(false, 1, 0)},
-    {"first-write-1m", PREPARED_FIRST, 1, STREAM_1M(false, 0)},
-    {"write-preserved-1m", PREPARED_KEPT, 1, STREAM_1M(false, 0)},
-    {"view-read-unchanged-4k", PREPARED_VIEW, 1, RANDOM_4K_MORE(true, 1)},
-    {"view-read-unchanged-1m", PREPARED_VIEW, 1, STREAM_1M(true, 0)},
-    {"view-read-preserved-4k", PREPARED_VIEW_KEPT, 1, RANDOM_4K_MORE(true, 1)},
-    {"view-read-preserved-1m", PREPARED_VIEW_KEPT, 1, STREAM_1M(true, 0)},
-    {"view-read-preserved-1m-1000-snapshots", PREPARED_VIEW_KEPT, 1000, STREAM_1M(true, 0)},
+    {"write-undesignated-4k", true, ELSEWHERE, 1, RANDOM_4K(false, 1, 0)},
+    {"write-undesignated-4k-4-threads", false, ELSEWHERE, 1, RANDOM_4K(false, 4, 0)},
+    {"write-undesignated-4k-32-threads", false, ELSEWHERE, 1, RANDOM_4K(false, 32, 0)},
+    {"write-undesignated-4k-durable", false, ELSEWHERE, 1, RANDOM_4K(false, 1, 1)},
+    {"write-undesignated-4k-100-snapshots", false, ELSEWHERE, 100, RANDOM_4K(false, 1, 0)},
+    {"write-undesignated-4k-1000-snapshots", true, ELSEWHERE, 1000, RANDOM_4K(false, 1, 0)},
+    {"write-undesignated-1m", false, ELSEWHERE, 1, STREAM_1M(false, 1, 0)},
+
+    {"write-preserved-4k", true, KEPT, 1, RANDOM_4K(false, 1, 0)},
+    {"write-preserved-4k-4-threads", false, KEPT, 1, RANDOM_4K(false, 4, 0)},
+    {"write-preserved-4k-32-threads", false, KEPT, 1, RANDOM_4K(false, 32, 0)},
+    {"write-preserved-4k-flush-32", false, KEPT, 1, RANDOM_4K(false, 1, 32)},
+    {"write-preserved-4k-1000-snapshots", false, KEPT, 1000, RANDOM_4K(false, 1, 0)},
+    {"write-preserved-1m", false, KEPT, 1, STREAM_1M(false, 1, 0)},
+
+    {"read-origin-4k", true, KEPT, 1, RANDOM_4K(true, 1, 0)},
+    {"read-origin-4k-4-threads", false, KEPT, 1, RANDOM_4K(true, 4, 0)},
+    {"read-origin-1m", false, KEPT, 1, STREAM_1M(true, 1, 0)},
+
+    {"first-write-4k", true, FIRST, 1, RANDOM_4K(false, 1, 0)},
+    {"first-write-4k-durable", true, FIRST, 1, RANDOM_4K(false, 1, 1)},
+    {"first-write-4k-flush-32", true, FIRST_DEFERRED, 1, RANDOM_4K(false, 1, 32)},
+    {"first-write-4k-2-threads", false, FIRST, 1, RANDOM_4K(false, 2, 0)},
+    {"first-write-4k-4-threads", false, FIRST, 1, RANDOM_4K(false, 4, 0)},
+    {"first-write-4k-8-threads", false, FIRST, 1, RANDOM_4K(false, 8, 0)},
+    {"first-write-4k-16-threads", false, FIRST, 1, RANDOM_4K(false, 16, 0)},
+    {"first-write-4k-32-threads", true, FIRST, 1, RANDOM_4K(false, 32, 0)},
+    {"first-write-4k-32-threads-durable", false, FIRST, 1, RANDOM_4K(false, 32, 1)},
+    {"first-write-4k-8-snapshots", false, FIRST, 8, RANDOM_4K(false, 1, 0)},
+    {"first-write-4k-100-snapshots", false, FIRST, 100, RANDOM_4K(false, 1, 0)},
+    {"first-write-4k-1000-snapshots", true, FIRST, 1000, RANDOM_4K(false, 1, 0)},
+    {"first-write-1m", true, FIRST, 1, STREAM_1M(false, 1, 0)},
+    {"first-write-1m-4-threads", false, FIRST, 1, STREAM_1M(false, 4, 0)},
+    {"first-write-1m-1000-snapshots", false, FIRST, 1000, STREAM_1M(false, 1, 0)},
+
+    {"view-read-unchanged-4k", true, VIEW, 1, RANDOM_4K(true, 1, 0)},
+    {"view-read-unchanged-4k-4-threads", false, VIEW, 1, RANDOM_4K(true, 4, 0)},
+    {"view-read-unchanged-1m", true, VIEW, 1, STREAM_1M(true, 1, 0)},
+    {"view-read-preserved-4k", true, VIEW_KEPT, 1, RANDOM_4K(true, 1, 0)},
+    {"view-read-preserved-4k-4-threads", false, VIEW_KEPT, 1, RANDOM_4K(true, 4, 0)},
+    {"view-read-preserved-4k-1000-snapshots", false, VIEW_KEPT, 1000, RANDOM_4K(true, 1, 0)},
+    {"view-read-preserved-1m", true, VIEW_KEPT, 1, STREAM_1M(true, 1, 0)},
+    {"view-read-preserved-1m-1000-snapshots", false, VIEW_KEPT, 1000, STREAM_1M(true, 1, 0)},
+    {"view-write-4k", false, VIEW_WRITE, 1, RANDOM_4K(false, 1, 0)},
+    {"view-write-4k-flush-32", true, VIEW_WRITE, 1, RANDOM_4K(false, 1, 32)},
+    {"view-write-1m", false, VIEW_WRITE, 1, STREAM_1M(false, 1, 0)},
 };
 const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];

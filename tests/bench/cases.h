@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is measured. */
+/* The loads that are measured. */
 #ifndef SSN_BENCH_CASES_H
 #define SSN_BENCH_CASES_H
 
 #include "bench.h"
 
-/* What stands on the device before the load. */
-enum prepared {
-    PREPARED_ELSEWHERE, /* the snapshots designate other blocks */
-    PREPARED_KEPT,      /* all blocks are designated, and preserved already */
-    PREPARED_FIRST,     /* all blocks are designated, none is preserved */
-    PREPARED_VIEW,      /* the load reads a snapshot whose blocks are unchanged */
-    PREPARED_VIEW_KEPT, /* the load reads a snapshot whose blocks are preserved */
-};
-
 struct bench_case {
     const char *name;
+    bool quick; /* part of the short run */
     enum prepared prepared;
+    enum copier_mode copier;
     unsigned snapshots;
     struct load load;
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Where the devices of a load lie, and a bare device as a target. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -32,18 +33,13 @@ static bool open_one(enum where where, const char *folder, const char *name, uin
     return open_file(direct ? folder : "/dev/shm", name, direct ? SELSNAP_FILE_DIRECT : 0, bytes, ret_device);
 }
 
-/* Every byte of both devices written once, so that no page is met for the first time by a load. */
-static void fill(selsnap_device *device, uint64_t bytes, uint8_t first) {
-    enum { STEP = 1 << 20 };
-    uint8_t *buf = aligned_alloc(4096, STEP);
-    if (buf == NULL) {
-        abort();
-    }
-    for (uint64_t at = 0; at < bytes; at += STEP) {
-        size_t part = bytes - at < STEP ? (size_t)(bytes - at) : STEP;
-        for (size_t i = 0; i < part; i += 8) {
-            uint64_t word = (at + i) * UINT64_C(0x9e3779b97f4a7c15) + first;
-            memcpy(buf + i, &word, sizeof word);
+/* Every byte written once, so that no page is met for the first time by a load. */
+static void fill(selsnap_device *device, uint64_t bytes, uint64_t seed) {
+    uint8_t *buf = bench_memory(BENCH_MIB);
+    for (uint64_t at = 0; at < bytes; at += BENCH_MIB) {
+        size_t part = bytes - at < BENCH_MIB ? (size_t)(bytes - at) : BENCH_MIB;
+        for (size_t i = 0; i < part; i += BENCH_BLOCK) {
+            sparse_fill(buf + i, (at + i) * UINT64_C(0x9e3779b97f4a7c15) + seed);
         }
         bench_need(selsnap_device_write(device, buf, part, at), "fill");
     }
@@ -51,22 +47,27 @@ static void fill(selsnap_device *device, uint64_t bytes, uint8_t first) {
     free(buf);
 }
 
+void devices_wrap(struct devices *devices, selsnap_device *origin, selsnap_device *store) {
+    devices->origin = origin;
+    devices->store = store;
+    bench_need(selsnap_device_open_counting(origin, &devices->counted_origin), "counting");
+    bench_need(selsnap_device_open_counting(store, &devices->counted_store), "counting");
+}
+
 bool devices_open(struct devices *devices, enum where where, const char *folder, uint64_t origin_bytes,
-                  uint64_t store_bytes, bool counted) {
-    memset(devices, 0, sizeof *devices);
-    if (!open_one(where, folder, "origin", origin_bytes, &devices->origin)) {
+                  uint64_t store_bytes) {
+    selsnap_device *origin;
+    selsnap_device *store;
+    if (!open_one(where, folder, "origin", origin_bytes, &origin)) {
         return false;
     }
-    if (!open_one(where, folder, "store", store_bytes, &devices->store)) {
-        selsnap_device_close(devices->origin);
+    if (!open_one(where, folder, "store", store_bytes, &store)) {
+        selsnap_device_close(origin);
         return false;
     }
-    fill(devices->origin, origin_bytes, 1);
-    fill(devices->store, store_bytes, 0);
-    if (counted) {
-        bench_need(selsnap_device_open_counting(devices->origin, &devices->counted_origin), "counting");
-        bench_need(selsnap_device_open_counting(devices->store, &devices->counted_store), "counting");
-    }
+    fill(origin, origin_bytes, 1);
+    fill(store, store_bytes, 2);
+    devices_wrap(devices, origin, store);
     return true;
 }
 
@@ -81,4 +82,21 @@ selsnap_device_counts devices_counts(selsnap_device *counted) {
     selsnap_device_counts counts = {.struct_size = sizeof counts};
     bench_need(selsnap_device_get_counts(counted, &counts, 1), "counts");
     return counts;
+}
+
+static int bare_write(void *user, const void *buf, size_t len, uint64_t offset) {
+    return selsnap_device_write(user, buf, len, offset);
+}
+
+static int bare_read(void *user, void *buf, size_t len, uint64_t offset) {
+    return selsnap_device_read(user, buf, len, offset);
+}
+
+static int bare_flush(void *user) {
+    return selsnap_device_flush(user);
+}
+
+struct target device_target(selsnap_device *device) {
+    struct target target = {bare_write, bare_read, bare_flush, device};
+    return target;
 }

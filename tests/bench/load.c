@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Threads that make requests as a load says. */
 #include "bench.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-void bench_need(int code, const char *what) {
-    if (code != SELSNAP_OK) {
-        fprintf(stderr, "bench: %s: %s\n", what, selsnap_error_name(code));
-        exit(1);
-    }
-}
-
-double bench_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 struct worker {
     const struct load *load;
     const struct target *target;
-    unsigned number;
+    uint64_t number;
+    uint64_t requests;   /* of all workers */
     uint64_t *latencies; /* NULL: not asked for */
     uint64_t count;
     pthread_barrier_t *start;
@@ -54,17 +41,14 @@ static void request(const struct worker *worker, uint8_t *buf, uint64_t done, ui
 static void *work(void *user) {
     struct worker *worker = user;
     const struct load *load = worker->load;
-    uint8_t *buf = aligned_alloc(4096, load->bytes);
-    if (buf == NULL) {
-        abort();
-    }
+    uint8_t *buf = bench_memory(load->bytes);
     memset(buf, 0x5a, load->bytes);
     pthread_barrier_wait(worker->start);
-    for (uint64_t n = worker->number; n < load->requests; n += load->threads) {
-        double before = worker->latencies != NULL ? bench_now() : 0;
+    for (uint64_t n = worker->number; n < worker->requests; n += load->threads) {
+        uint64_t before = worker->latencies != NULL ? bench_now_ns() : 0;
         request(worker, buf, worker->count + 1, n);
         if (worker->latencies != NULL) {
-            worker->latencies[worker->count] = (uint64_t)((bench_now() - before) * 1e9);
+            worker->latencies[worker->count] = bench_now_ns() - before;
         }
         worker->count++;
     }
@@ -72,54 +56,43 @@ static void *work(void *user) {
     return NULL;
 }
 
-static int compare(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void percentiles(struct timing *timing, uint64_t *all, uint64_t count) {
-    qsort(all, count, sizeof *all, compare);
-    timing->p50 = all[count / 2];
-    timing->p99 = all[count - 1 - count / 100];
-    timing->p999 = all[count - 1 - count / 1000];
-}
-
-struct timing load_run(const struct load *load, const struct target *target, bool latencies) {
-    struct timing timing = {0};
-    uint64_t most = load->requests / load->threads + 1;
-    pthread_t *threads = calloc(load->threads, sizeof *threads);
-    struct worker *workers = calloc(load->threads, sizeof *workers);
-    uint64_t *all = latencies ? calloc(most * load->threads, sizeof *all) : NULL;
-    pthread_barrier_t start;
-    if (threads == NULL || workers == NULL || (latencies && all == NULL)) {
-        abort();
+static void gather(const struct worker *workers, unsigned threads, uint64_t *all, struct latency *latency) {
+    uint64_t count = 0;
+    for (unsigned i = 0; i < threads; i++) {
+        memmove(all + count, workers[i].latencies, workers[i].count * sizeof *all);
+        count += workers[i].count;
     }
+    *latency = bench_latency(all, count);
+}
+
+struct taken load_run(const struct load *load, const struct target *target, uint64_t requests,
+                      struct latency *latency) {
+    uint64_t most = requests / load->threads + 1;
+    pthread_t *threads = bench_memory(load->threads * sizeof *threads);
+    struct worker *workers = bench_memory(load->threads * sizeof *workers);
+    uint64_t *all = latency != NULL ? bench_memory(most * load->threads * sizeof *all) : NULL;
+    pthread_barrier_t start;
     pthread_barrier_init(&start, NULL, load->threads + 1);
     for (unsigned i = 0; i < load->threads; i++) {
-        struct worker *worker = &workers[i];
-        *worker = (struct worker){load, target, i, latencies ? all + i * most : NULL, 0, &start};
-        if (pthread_create(&threads[i], NULL, work, worker) != 0) {
+        uint64_t *own = all != NULL ? all + i * most : NULL;
+        workers[i] = (struct worker){load, target, i, requests, own, 0, &start};
+        if (pthread_create(&threads[i], NULL, work, &workers[i]) != 0) {
             abort();
         }
     }
+    /* Before the barrier: behind it the workers may have run for a while when this thread goes on. */
+    struct taken begin = {bench_now_ns(), bench_cpu_ns()};
     pthread_barrier_wait(&start);
-    double begin = bench_now();
     for (unsigned i = 0; i < load->threads; i++) {
         pthread_join(threads[i], NULL);
     }
-    timing.seconds = bench_now() - begin;
-    if (latencies) {
-        uint64_t count = 0;
-        for (unsigned i = 0; i < load->threads; i++) {
-            memmove(all + count, workers[i].latencies, workers[i].count * sizeof *all);
-            count += workers[i].count;
-        }
-        percentiles(&timing, all, count);
+    struct taken taken = {bench_now_ns() - begin.wall, bench_cpu_ns() - begin.cpu};
+    if (latency != NULL) {
+        gather(workers, load->threads, all, latency);
     }
     pthread_barrier_destroy(&start);
     free(threads);
     free(workers);
     free(all);
-    return timing;
+    return taken;
 }
