@@ -18,6 +18,9 @@ struct part {
 
 static const struct part parts[] = {
     {"loads", part_loads},
+    {"scale", part_scale},
+    {"whole", part_whole},
+    {"tails", part_tails},
 };
 
 static bool parse_text(struct options *options, const char *name, const char *value) {

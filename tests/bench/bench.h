@@ -91,9 +91,11 @@ void devices_close(struct devices *devices);
 selsnap_device_counts devices_counts(selsnap_device *counted);
 struct target device_target(selsnap_device *device);
 
-/* ---- sparse.c: a device of any size whose pages take 8 bytes each when they are alike in the way the loads write them
- */
-selsnap_device *sparse_open(uint64_t bytes);
+/* ---- sparse.c: a device of any size that keeps the pages which the loads write in 8 bytes each ---- */
+
+/* forgets: what is written is dropped, and the device always reads as when it was new. flush_us: NULL, or how long a
+ * flush takes, microseconds; read at each. */
+selsnap_device *sparse_open(uint64_t bytes, bool forgets, const _Atomic unsigned *flush_us);
 /* A page's worth that a sparse device keeps in 8 bytes. */
 void sparse_fill(void *page, uint64_t seed);
 

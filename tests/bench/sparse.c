@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define STRIDE UINT64_C(0x9e3779b97f4a7c15)
 enum { WORDS = BENCH_BLOCK / 8, GROUP = 512 };
@@ -27,7 +28,9 @@ struct group {
 };
 
 struct sparse {
-    pthread_mutex_t lock; /* held to make a group */
+    bool forgets;
+    const _Atomic unsigned *flush_us; /* NULL, or how long a flush takes */
+    pthread_mutex_t lock;             /* held to make a group */
     uint64_t group_count;
     struct group *_Atomic *groups;
     void *owned; /* their memory */
@@ -99,11 +102,11 @@ static int keep_page(struct sparse *sparse, uint64_t number, const uint8_t *page
     return 0;
 }
 
+/* The logical block is a page, so pieces that are not whole pages only come when an iovec splits one. */
 static int move(struct sparse *sparse, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
     int result = 0;
     for (uint32_t i = 0; i < iov_count; i++) {
         uint8_t *at = iov[i].base;
-        /* The logical block is a page, so pieces that are not whole pages only come when an iovec splits one. */
         for (size_t left = iov[i].len; left > 0 && result == 0;) {
             uint8_t page[BENCH_BLOCK];
             size_t within = (size_t)(offset % BENCH_BLOCK);
@@ -129,11 +132,16 @@ static int sparse_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count
 }
 
 static int sparse_writev(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
-    return move(user, true, iov, iov_count, offset);
+    return ((struct sparse *)user)->forgets ? 0 : move(user, true, iov, iov_count, offset);
 }
 
 static int sparse_flush(void *user) {
-    (void)user;
+    const struct sparse *sparse = user;
+    unsigned flush_us = sparse->flush_us != NULL ? atomic_load(sparse->flush_us) : 0;
+    if (flush_us > 0) {
+        const struct timespec time = {0, (long)flush_us * 1000};
+        nanosleep(&time, NULL);
+    }
     return 0;
 }
 
@@ -153,7 +161,7 @@ static void sparse_close(void *user) {
     free(sparse);
 }
 
-selsnap_device *sparse_open(uint64_t bytes) {
+selsnap_device *sparse_open(uint64_t bytes, bool forgets, const _Atomic unsigned *flush_us) {
     const selsnap_device_ops ops = {.struct_size = sizeof ops,
                                     .readv = sparse_readv,
                                     .writev = sparse_writev,
@@ -166,6 +174,8 @@ selsnap_device *sparse_open(uint64_t bytes) {
     if (sparse == NULL) {
         abort();
     }
+    sparse->forgets = forgets;
+    sparse->flush_us = flush_us;
     sparse->group_count = bytes / BENCH_BLOCK / GROUP + 1;
     sparse->owned = calloc(sparse->group_count, sizeof *sparse->groups);
     if (sparse->owned == NULL) {
