@@ -3,7 +3,8 @@
  *   bench [--part loads|scale|whole|tails] [--case TEXT] [--where memory|tmpfs|direct] [--folder DIR] [--rounds N]
  *         [--json FILE] [--quick] [--full]
  *
- * --case runs those whose names hold the text. --folder is where the files of `direct` lie; default: the current one.
+ * --case runs those whose names hold the text, or one of several between commas; =TEXT is the whole name. --folder is
+ * where the files of `direct` lie; default: the current one.
  */
 #include "bench.h"
 

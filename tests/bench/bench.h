@@ -14,8 +14,9 @@
 enum { BENCH_BLOCK = 4096, BENCH_MIB = 1 << 20 };
 
 struct options {
-    const char *part;   /* NULL: all */
-    const char *only;   /* NULL, or what a case's name must hold */
+    const char *part; /* NULL: all */
+    const char
+        *only; /* NULL, or texts between commas, one of which a case's name must hold, or be when it begins with = */
     const char *where;  /* NULL: all */
     const char *folder; /* of the files of `direct` */
     const char *json;   /* NULL, or where the figures go */

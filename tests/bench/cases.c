@@ -27,6 +27,7 @@ const struct bench_case bench_cases[] = {
 
     {"write-preserved-4k", true, KEPT, 1, RANDOM_4K(false, 1, 0)},
     {"write-preserved-4k-4-threads", false, KEPT, 1, RANDOM_4K(false, 4, 0)},
+    {"write-preserved-4k-16-threads", false, KEPT, 1, RANDOM_4K(false, 16, 0)},
     {"write-preserved-4k-32-threads", false, KEPT, 1, RANDOM_4K(false, 32, 0)},
     {"write-preserved-4k-flush-32", false, KEPT, 1, RANDOM_4K(false, 1, 32)},
     {"write-preserved-4k-1000-snapshots", false, KEPT, 1000, RANDOM_4K(false, 1, 0)},

@@ -77,6 +77,16 @@ json_t *bench_counts_json(const selsnap_device_counts *counts) {
                      (json_int_t)counts->write_bytes, "flushes", (json_int_t)counts->flushes);
 }
 
+/* only: texts between commas. */
 bool bench_wanted(const struct options *options, const char *name) {
-    return options->only == NULL || strstr(name, options->only) != NULL;
+    const char *text = options->only;
+    bool wanted = text == NULL;
+    while (text != NULL && !wanted) {
+        size_t len = strcspn(text, ",");
+        char one[128] = "";
+        memcpy(one, text, len < sizeof one ? len : sizeof one - 1);
+        wanted = one[0] == '=' ? strcmp(one + 1, name) == 0 : strstr(name, one) != NULL;
+        text = text[len] == ',' ? text + len + 1 : NULL;
+    }
+    return wanted;
 }

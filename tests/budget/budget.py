@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that an operation costs over the bare device's, counted by callgrind: they repeat exactly, where times do
-not.
+"""Instructions that an operation costs over the bare device's, counted by callgrind: they repeat exactly, where times
+do not.
 
 usage: budget.py PROGRAM            hold them to the budgets; TAP
        budget.py --measure PROGRAM  tell all of them; JSON
 
 An operation's cost is the difference between two runs of PROGRAM (instructions.c) of different length, divided by the
-difference in operations; the bare device's is taken off. A budget is what was measured, and 15 % more: a change that costs more
-either is mended or raises the budget in the same commit, with the reason.
+difference in operations; the bare device's is taken off. A budget is what was measured, and 15 % more: a change that
+costs more either is mended or raises the budget in the same commit, with the reason.
 """
 
 import concurrent.futures
@@ -21,8 +21,8 @@ import sys
 import tempfile
 
 SHORT, LONG = 256, 768  # whole passes over the blocks that the program uses
-# Operation: what it is compared to, and the budget over it. Measured 313, 313, 1982 and 9009 with gcc 12 at -O2 on x86-64;
-# -O3 takes less.
+# Operation: what it is compared to, and the budget over it. Measured 313, 313, 1982 and 9009 with gcc 12 at -O2 on
+# x86-64; -O3 takes less.
 BUDGETS = {
     "write-undesignated": ("bare-write", 360),
     "write-preserved": ("bare-write", 360),
@@ -37,9 +37,9 @@ def run(program, operation, count):
     # Meson has malloc fill what it gives and takes; that is not the operation's.
     env = {name: value for name, value in os.environ.items() if name != "MALLOC_PERTURB_"}
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=" + os.path.join(folder, "out"), program,
-                               operation, str(count)], text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                              env=env, check=False)
+        out = "--callgrind-out-file=" + os.path.join(folder, "out")
+        done = subprocess.run(["valgrind", "--tool=callgrind", out, program, operation, str(count)], text=True,
+                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env, check=False)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or not found:
         raise RuntimeError(done.stderr)
@@ -75,8 +75,8 @@ def check(program):
     operations = [*BUDGETS, *{bare for bare, _ in BUDGETS.values()}, "first-write"]
     costs = measure(program, operations)
     cases = [(name, problem(name, costs, budget)) for name, (_, budget) in BUDGETS.items()]
-    # A check that cannot fail proves nothing: a write that preserves does not pass for a clean one, nor does a budget of a
-    # third less than what is used.
+    # A check that cannot fail proves nothing: a write that preserves does not pass for a clean one, nor does a budget
+    # pass that is a third less than what is used.
     costs["write-undesignated"], clean = costs["first-write"], costs["write-undesignated"]
     told = problem("write-undesignated", costs, BUDGETS["write-undesignated"][1])
     cases.append(("a first write is told from a clean one", None if told else "it is within the clean write's budget"))
