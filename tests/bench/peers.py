@@ -5,7 +5,8 @@ usage: peers.py [--folder DIR] [--bench PROGRAM] [--json FILE] [--rounds N] [--o
 
 Each peer is set up anew in each round; fio writes random blocks of 4 KiB to it, every block at most once, then the same
 blocks again. Its baseline, with the same transport, cache mode and file but no snapshot, is written to just before. A
-ratio is the median of the rounds'. libselsnap's own row comes from PROGRAM (bench.c), on files with O_DIRECT in the same folder.
+ratio is the median of the rounds'. libselsnap's own row comes from PROGRAM (bench.c), on files with O_DIRECT in
+the same folder.
 Peers whose programs are missing, or that need more rights than there are, are left out, with the reason.
 """
 
@@ -255,7 +256,8 @@ def own_figures(options):
         first, again = cases[case], cases[after(case)]
         yield {"part": "peers", "case": "libselsnap, in the process", "load": load,
                "bare_us": first["wall_ns"][0] / 1e3, "first_us": first["wall_ns"][2] / 1e3,
-               "again_us": again["wall_ns"][2] / 1e3, "first_to_bare": first["to_bare"][1], "again_to_bare": again["to_bare"][1]}
+               "again_us": again["wall_ns"][2] / 1e3, "first_to_bare": first["to_bare"][1],
+               "again_to_bare": again["to_bare"][1]}
 
 
 def tell(figure):

@@ -37,5 +37,6 @@ here=build-bench/tests
 "$here/bench/bench" --folder build-bench --json build-bench/bench.json $options
 /usr/bin/python3 -B tests/budget/budget.py --measure "$here/budget/instructions" | tee build-bench/instructions.json
 if [ -n "$peers" ]; then
-    /usr/bin/python3 -B tests/bench/peers.py --folder build-bench --bench "$here/bench/bench" --json build-bench/peers.json
+    /usr/bin/python3 -B tests/bench/peers.py --folder build-bench --bench "$here/bench/bench" \
+        --json build-bench/peers.json
 fi
