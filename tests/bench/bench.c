@@ -60,6 +60,15 @@ static bool parse(int argc, char **argv, struct options *options) {
     return true;
 }
 
+static bool write_figures(const struct options *options, const json_t *figures) {
+    bool written =
+        options->json == NULL || json_dump_file(figures, options->json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0;
+    if (!written) {
+        fprintf(stderr, "%s: cannot be written\n", options->json);
+    }
+    return written;
+}
+
 int main(int argc, char **argv) {
     struct options options = {.folder = ".", .rounds = 9};
     if (!parse(argc, argv, &options)) {
@@ -71,16 +80,14 @@ int main(int argc, char **argv) {
         return 2;
     }
     json_t *figures = json_array();
+    bool written = true;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (options.part == NULL || strcmp(options.part, parts[i].name) == 0) {
             parts[i].run(&options, figures);
+            written = write_figures(&options, figures) && written; /* what has ended is kept, whatever comes */
         }
     }
     bool empty = json_array_size(figures) == 0;
-    if (options.json != NULL && json_dump_file(figures, options.json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0) {
-        fprintf(stderr, "%s: cannot be written\n", options.json);
-        return 1;
-    }
     json_decref(figures);
-    return empty ? 1 : 0;
+    return empty || !written ? 1 : 0;
 }

@@ -20,7 +20,7 @@ struct whole {
 
 static const struct whole wholes[] = {
     {"all changed", BENCH_MIB, BENCH_MIB},
-    {"one block in four changed", BENCH_BLOCK, UINT64_C(4) * BENCH_BLOCK},
+    {"one block in 16 changed", BENCH_BLOCK, UINT64_C(16) * BENCH_BLOCK},
     {"one block in 64 changed", BENCH_BLOCK, UINT64_C(64) * BENCH_BLOCK},
 };
 
