@@ -117,9 +117,9 @@ int ssn_resolve_newest(struct selsnap *ss, uint64_t run, unsigned first, unsigne
     return SELSNAP_OK;
 }
 
-/* Takes an entry for those of its blocks that have none with a smaller epoch yet. */
+/* Takes an entry for those of its blocks that have none with a smaller epoch yet. *taken counts these. */
 static int take_entry(struct selsnap *ss, const struct extent_scan *scan, const struct ssn_item *item,
-                      struct ssn_source *sources) {
+                      struct ssn_source *sources, unsigned *taken) {
     struct ssn_entry_record record;
     if (!ssn_entry_record_decode(item->key.major, item->value, item->len, &record)) {
         return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
@@ -134,6 +134,7 @@ static int take_entry(struct selsnap *ss, const struct extent_scan *scan, const 
             continue;
         }
         unsigned inside = scan->first + i - (scan->index << scan->level);
+        (*taken)++;
         sources[i].kind = record.kind;
         sources[i].epoch = item->key.minor;
         sources[i].place = 0;
@@ -151,15 +152,18 @@ static int scan_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned co
                    struct ssn_source *ret_sources) {
     struct extent_scan scan;
     struct ssn_item item;
+    unsigned settled = 0; /* blocks with an entry of the point itself: none can come before it */
     memset(ret_sources, 0, count * sizeof *ret_sources);
     scan_begin(&scan, run, first, count);
-    while (scan_more(&scan)) {
+    while (settled < count && scan_more(&scan)) {
+        unsigned taken = 0;
         int rc = scan_seek(ss, &scan, point, &item);
         if (rc == SELSNAP_ENOENT) {
             continue;
         }
         if (rc == SELSNAP_OK && item.key.minor < cap) {
-            rc = take_entry(ss, &scan, &item, ret_sources);
+            rc = take_entry(ss, &scan, &item, ret_sources, &taken);
+            settled += item.key.minor == point ? taken : 0;
         }
         if (rc != SELSNAP_OK) {
             return rc;
