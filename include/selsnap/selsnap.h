@@ -11,7 +11,8 @@
  * state they leave.
  *
  * Structs begin with struct_size, which the caller sets (the _INIT macros do); members are only ever added at the end,
- * and 0 is always the default. All text is UTF-8 without control characters.
+ * and 0 is always the default. All text is UTF-8 without control characters, but paths (an origin hint is one): those are
+ * what the system says.
  */
 #ifndef SELSNAP_SELSNAP_H
 #define SELSNAP_SELSNAP_H
@@ -806,8 +807,8 @@ SELSNAP_API int selsnap_designation_next(selsnap *ss, uint64_t after_id,
 
 /** @brief A user's own note on a snapshot. */
 typedef struct selsnap_property {
-    const char *key;   /**< 1 to 255 bytes. Each key once. */
-    const char *value; /**< 0 to 768 bytes. */
+    const char *key;   /**< 1 to 255 bytes of UTF-8 without control characters. Each key once. */
+    const char *value; /**< 0 to 768 bytes of the same. */
 } selsnap_property;
 
 /** @brief What snapshot to make. */
@@ -837,7 +838,8 @@ typedef struct selsnap_snapshot_options {
  *
  * @retval SELSNAP_EEXIST      The name is taken; nothing changed.
  * @retval SELSNAP_ENOENT      No such designation; nothing changed.
- * @retval SELSNAP_EINVAL      An option is not allowed; nothing changed.
+ * @retval SELSNAP_EINVAL      An option is not allowed, or a name, key or value is not UTF-8 without control characters;
+ *                             nothing changed.
  * @retval SELSNAP_ELIMIT      A name or property is too long; nothing changed.
  * @retval SELSNAP_EMEMLIMIT   No room for its record under the memory limit; nothing changed.
  * @retval SELSNAP_ENOSPACE    Nothing changed.

@@ -210,20 +210,21 @@ static size_t utf8_len(const uint8_t *p) {
     return overlong || surrogate || beyond || control ? 0 : len;
 }
 
-bool ssn_name_valid(const char *name) {
-    if (name == NULL || name[0] == '\0') {
-        return false;
-    }
-    const uint8_t *p = (const uint8_t *)name;
+bool ssn_text_valid(const char *text, size_t most) {
+    const uint8_t *p = (const uint8_t *)text;
     size_t len = 0;
     while (p[len] != 0) {
         size_t step = utf8_len(p + len);
-        if (step == 0 || len + step > SELSNAP_NAME_MAX) {
+        if (step == 0 || len + step > most) {
             return false;
         }
         len += step;
     }
     return true;
+}
+
+bool ssn_name_valid(const char *name) {
+    return name != NULL && name[0] != '\0' && ssn_text_valid(name, SELSNAP_NAME_MAX);
 }
 
 bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name) {
@@ -233,6 +234,17 @@ bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name) {
     memcpy(ret_name, p, len);
     ret_name[len] = '\0';
     return ssn_name_valid(ret_name);
+}
+
+bool ssn_property_decode(const uint8_t *p, uint16_t len, char *ret_key, char *ret_value) {
+    unsigned key_len = len > 0 ? p[0] : 0;
+    unsigned value_len = len - 1u - key_len;
+    if (key_len >= len || value_len > SELSNAP_PROPERTY_VALUE_MAX || !ssn_name_decode(p + 1, (uint16_t)key_len, ret_key)) {
+        return false;
+    }
+    memcpy(ret_value, p + 1 + key_len, value_len);
+    ret_value[value_len] = '\0';
+    return strlen(ret_value) == value_len && ssn_text_valid(ret_value, SELSNAP_PROPERTY_VALUE_MAX);
 }
 
 uint64_t ssn_name_hash(uint8_t kind, const char *name) {

@@ -136,10 +136,14 @@ static inline uint64_t ssn_range_blocks(const uint8_t *p, unsigned index) {
     return ssn_get64(p + 16 * (size_t)index + 8);
 }
 
-/* 1 to 255 bytes of UTF-8 without control characters. */
+/* At most so many bytes of UTF-8 without control characters. */
+bool ssn_text_valid(const char *text, size_t most);
+/* 1 to 255 bytes of it. */
 bool ssn_name_valid(const char *name);
 /* Such a name as an item holds it, without an ending zero; ret_name: SELSNAP_NAME_MAX + 1 bytes. false: it is none. */
 bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name);
+/* ret_key: SELSNAP_PROPERTY_KEY_MAX + 1 bytes; ret_value: SELSNAP_PROPERTY_VALUE_MAX + 1. Written to in any case. */
+bool ssn_property_decode(const uint8_t *p, uint16_t len, char *ret_key, char *ret_value);
 uint64_t ssn_name_hash(uint8_t kind, const char *name);
 
 #endif

@@ -225,12 +225,9 @@ int ssn_check_label(struct ssn_check *check) {
 
 int ssn_check_property(struct ssn_check *check) {
     uint64_t id = check->key->major;
-    unsigned key_len = check->len > 0 ? check->value[0] : 0;
-    unsigned value_len = check->len - 1u - key_len;
     char key[SELSNAP_PROPERTY_KEY_MAX + 1];
-    if (key_len == 0 || key_len >= check->len || value_len > SELSNAP_PROPERTY_VALUE_MAX ||
-        !ssn_name_decode(check->value + 1, (uint16_t)key_len, key) ||
-        memchr(check->value + 1 + key_len, 0, value_len) != NULL) {
+    char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
+    if (!ssn_property_decode(check->value, check->len, key, value)) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": its property %" PRIu64 " is malformed", id, check->key->minor);
         return SELSNAP_OK;
     }

@@ -115,28 +115,18 @@ static int put_designation(struct ssn_repair *repair, const struct ssn_group *gr
 
 /* ---- snapshots ---- */
 
-static bool property_allowed(const struct ssn_item *item) {
-    unsigned key_len = item->len > 0 ? item->value[0] : 0;
-    char key[SELSNAP_PROPERTY_KEY_MAX + 1];
-    if (key_len == 0 || key_len >= item->len || item->len - 1u - key_len > SELSNAP_PROPERTY_VALUE_MAX) {
-        return false;
-    }
-    memcpy(key, item->value + 1, key_len);
-    key[key_len] = '\0';
-    return strlen(key) == key_len && ssn_name_valid(key) &&
-           memchr(item->value + 1 + key_len, 0, item->len - 1u - key_len) == NULL;
-}
-
 static int put_properties(struct ssn_repair *repair, uint64_t id) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, id, 0);
     struct ssn_key last = ssn_key_make(SSN_ITEM_PROPERTY, id, UINT64_MAX);
     struct ssn_item item;
     char who[SSN_REPAIR_WHO];
+    char name[SELSNAP_PROPERTY_KEY_MAX + 1];
+    char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
     bool lost = ssn_store_gap_meets(repair->old.store, &key, &last);
     int rc;
     while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
            item.key.major == id) {
-        bool allowed = property_allowed(&item);
+        bool allowed = ssn_property_decode(item.value, item.len, name, value);
         lost = lost || !allowed;
         rc = allowed ? ssn_repair_put(repair, &item.key, item.value, item.len) : SELSNAP_OK;
         key = item.key;

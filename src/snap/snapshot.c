@@ -123,8 +123,9 @@ static int check_options(struct selsnap *ss, const selsnap_snapshot_options *opt
             return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a property's key has at most %d bytes, its value %d",
                             SELSNAP_PROPERTY_KEY_MAX, SELSNAP_PROPERTY_VALUE_MAX);
         }
-        if (!ssn_name_valid(property->key)) {
-            return ssn_fail(&ss->report, SELSNAP_EINVAL, "a property's key is UTF-8 without control characters");
+        if (!ssn_name_valid(property->key) || !ssn_text_valid(property->value, SELSNAP_PROPERTY_VALUE_MAX)) {
+            return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                            "a property's key and value are UTF-8 without control characters");
         }
         for (uint32_t j = 0; j < i; j++) {
             if (strcmp(property->key, options->properties[j].key) == 0) {

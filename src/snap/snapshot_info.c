@@ -79,18 +79,15 @@ static int next_property(struct selsnap *ss, uint64_t id, const char *after_key,
     int rc;
     while ((rc = ssn_store_seek(ss->store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
            item.key.major == id) {
-        size_t key_len = item.len == 0 ? 0 : item.value[0];
         char name[SELSNAP_PROPERTY_KEY_MAX + 1] = {0};
-        if (key_len == 0 || (size_t)1 + key_len > item.len ||
-            item.len - 1 - key_len > (size_t)SELSNAP_PROPERTY_VALUE_MAX ||
-            !ssn_name_decode(item.value + 1, (uint16_t)key_len, name)) {
+        char value[SELSNAP_PROPERTY_VALUE_MAX + 1] = {0};
+        if (!ssn_property_decode(item.value, item.len, name, value)) {
             return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "a property of snapshot %" PRIu64 " is damaged", id);
         }
         if (strcmp(name, after_key) > 0 && (!found || strcmp(name, ret_key) < 0)) {
             found = true;
             memcpy(ret_key, name, sizeof name);
-            memcpy(ret_value, item.value + 1 + key_len, item.len - 1 - key_len);
-            ret_value[item.len - 1 - key_len] = '\0';
+            memcpy(ret_value, value, sizeof value);
         }
         key = item.key;
         (void)ssn_key_after(&key);

@@ -94,6 +94,12 @@ static void test_limits__properties__16_of_255_and_768_bytes_and_no_more(void **
         properties[0].key = no_text[i];
         assert_int_equal(create_named(&rig, "key", properties, 1, &id), SELSNAP_EINVAL);
     }
+    for (size_t i = 1; i < sizeof no_text / sizeof *no_text; i++) {
+        properties[0] = (selsnap_property){"key", no_text[i]};
+        assert_int_equal(create_named(&rig, "value", properties, 1, &id), SELSNAP_EINVAL);
+    }
+    properties[1] = properties[0] = (selsnap_property){"key", "value"};
+    assert_int_equal(create_named(&rig, "twice", properties, 2, &id), SELSNAP_EINVAL);
     assert_int_equal(rig_stats(&rig).snapshots, 1);
     rig_close(&rig);
 }

@@ -150,6 +150,12 @@ static void label_of_nothing(struct world *world) {
 static void property_malformed(struct world *world) {
     put(world, SSN_ITEM_PROPERTY, world->snapshot, 9, "\x05key", 4);
 }
+static void property_key_malformed(struct world *world) {
+    put(world, SSN_ITEM_PROPERTY, world->snapshot, 9, "\x03k\ny", 4);
+}
+static void property_value_malformed(struct world *world) {
+    put(world, SSN_ITEM_PROPERTY, world->snapshot, 9, "\x03keya\nb", 7);
+}
 static void property_of_nothing(struct world *world) {
     put(world, SSN_ITEM_PROPERTY, 999, 0, "\x01kv", 3);
 }
@@ -261,6 +267,8 @@ static const struct {
     {"label_changed", label_changed, "does not lead to it"},
     {"label_of_nothing", label_of_nothing, "but no record"},
     {"property_malformed", property_malformed, "malformed"},
+    {"property_key_malformed", property_key_malformed, "malformed"},
+    {"property_value_malformed", property_value_malformed, "malformed"},
     {"property_of_nothing", property_of_nothing, "but no record"},
     {"entry_malformed", entry_malformed, "malformed"},
     {"entry_level_impossible", entry_level_impossible, "malformed"},

@@ -424,6 +424,56 @@ static void test_name__longest__fits_the_records(void **state) {
     assert_false(ssn_designation_record_decode(p, (uint16_t)(len + 1), &again));
 }
 
+static void test_property__good_and_bad__told_apart(void **state) {
+    (void)state;
+    char key[SELSNAP_PROPERTY_KEY_MAX + 1];
+    char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
+    static const struct {
+        const char *bytes;
+        uint16_t len;
+        const char *key; /* NULL: malformed */
+        const char *value;
+    } cases[] = {
+        {"\x03keyvalue", 9, "key", "value"},
+        {"\x03key", 4, "key", ""},
+        {"\x02k\xc3\xa4", 4, NULL, NULL}, /* the character is cut between key and value */
+        {"\x03k\xc3\xa4\xe2\x82\xac", 7, "k\xc3\xa4", "\xe2\x82\xac"},
+        {"", 0, NULL, NULL},
+        {"\0value", 6, NULL, NULL},
+        {"\x03ke", 3, NULL, NULL},
+        {"\x03k\0yvalue", 9, NULL, NULL},
+        {"\x03k\nyvalue", 9, NULL, NULL},
+        {"\x03keyva\0ue", 9, NULL, NULL},
+        {"\x03keyvalu\0", 9, NULL, NULL},
+        {"\x03keyva\nue", 9, NULL, NULL},
+        {"\x03keyvalu\xc3", 9, NULL, NULL},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool good = ssn_property_decode((const uint8_t *)cases[i].bytes, cases[i].len, key, value);
+        if (good != (cases[i].key != NULL) || (good && strcmp(key, cases[i].key) != 0) ||
+            (good && strcmp(value, cases[i].value) != 0)) {
+            fail_msg("case %u", i);
+        }
+    }
+}
+
+static void test_property__longest__comes_back_and_one_more_is_refused(void **state) {
+    (void)state;
+    uint8_t p[SSN_VALUE_MAX + 1];
+    char key[SELSNAP_PROPERTY_KEY_MAX + 1];
+    char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
+    memset(p, 'v', sizeof p);
+    memset(p + 1, 'k', SELSNAP_PROPERTY_KEY_MAX);
+    p[0] = SELSNAP_PROPERTY_KEY_MAX;
+    uint16_t len = 1 + SELSNAP_PROPERTY_KEY_MAX + SELSNAP_PROPERTY_VALUE_MAX;
+    assert_true(ssn_property_decode(p, len, key, value));
+    assert_int_equal(strlen(key), SELSNAP_PROPERTY_KEY_MAX);
+    assert_int_equal(strlen(value), SELSNAP_PROPERTY_VALUE_MAX);
+    p[0] = 1;
+    assert_true(ssn_property_decode(p, 2 + SELSNAP_PROPERTY_VALUE_MAX, key, value));
+    assert_false(ssn_property_decode(p, 3 + SELSNAP_PROPERTY_VALUE_MAX, key, value));
+}
+
 static void test_name_hash__kind_and_name__as_documented(void **state) {
     (void)state;
     assert_true(ssn_name_hash(SSN_NAME_SNAPSHOT, "abc") == ssn_checksum("\x01"
@@ -446,6 +496,8 @@ int main(void) {
         cmocka_unit_test(test_name__good_and_bad_utf8__told_apart),
         cmocka_unit_test(test_name__more_than_255_bytes__refused),
         cmocka_unit_test(test_name__longest__fits_the_records),
+        cmocka_unit_test(test_property__good_and_bad__told_apart),
+        cmocka_unit_test(test_property__longest__comes_back_and_one_more_is_refused),
         cmocka_unit_test(test_name_hash__kind_and_name__as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
