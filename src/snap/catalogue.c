@@ -293,18 +293,3 @@ void ssn_catalogue_sharers(struct ssn_catalogue *catalogue, uint64_t group_id, u
     ssn_catalogue_unlock(catalogue);
     *ret_sharers = sharers;
 }
-
-uint64_t ssn_catalogue_greatest(struct ssn_catalogue *catalogue, uint64_t group_id, uint64_t upto, bool data_only) {
-    uint64_t point = 0;
-    ssn_catalogue_read_lock(catalogue);
-    const struct ssn_group *group = ssn_catalogue_find_group(catalogue, group_id);
-    size_t index = group == NULL ? 0 : member_index_above(group, upto);
-    while (index > 0 && point == 0) {
-        const struct ssn_snapshot_record *record = &group->members[--index]->record;
-        if (!data_only || record->kind == SSN_SNAPSHOT_DATA) {
-            point = record->point;
-        }
-    }
-    ssn_catalogue_unlock(catalogue);
-    return point;
-}

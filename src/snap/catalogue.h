@@ -145,7 +145,5 @@ struct ssn_sharers {
 };
 void ssn_catalogue_sharers(struct ssn_catalogue *catalogue, uint64_t group_id, uint64_t above, uint64_t upto,
                            struct ssn_sharers *ret_sharers);
-/* The greatest point <= upto among members of the group (only those that keep data, if data_only); 0: none. */
-uint64_t ssn_catalogue_greatest(struct ssn_catalogue *catalogue, uint64_t group_id, uint64_t upto, bool data_only);
 
 #endif

@@ -21,7 +21,8 @@ static uint64_t slice_of(const struct step *step) {
 
 static int tell(const struct step *step) {
     selsnap_progress_fn progress = step->options->progress;
-    bool stop = progress != NULL && progress(step->options->progress_user, step->done, step->budget) != 0;
+    uint64_t done = ssn_min_u64(step->done, step->budget); /* a slice is not cut within a run of blocks */
+    bool stop = progress != NULL && progress(step->options->progress_user, done, step->budget) != 0;
     return stop ? SELSNAP_ECANCELED : SELSNAP_OK;
 }
 
@@ -138,13 +139,16 @@ static int job_progress(struct selsnap *ss, uint64_t job_id, uint64_t *ret_done,
 }
 
 int ssn_restore_run(struct selsnap *ss, uint64_t job_id, selsnap_progress_fn progress, void *progress_user) {
+    uint64_t done = 0;
     uint64_t total = 0;
     bool ended = false;
     int rc = ssn_check_usable(ss);
+    if (rc == SELSNAP_OK && progress != NULL) {
+        rc = job_progress(ss, job_id, &done, &total);
+    }
     while (rc == SELSNAP_OK && !ended) {
         uint64_t visited;
         rc = ssn_restore_step(ss, job_id, BUDGET, &visited, &ended);
-        uint64_t done;
         if (rc == SELSNAP_OK && progress != NULL) {
             if (ended) {
                 done = total;

@@ -4,6 +4,7 @@
 
 #include "blockdev.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { SIZE = 65536, LOGICAL = 512 };
@@ -172,6 +173,59 @@ static void test_counting__requests__counted_and_reset(void **state) {
     selsnap_device_close(memory);
 }
 
+struct marked {
+    uint64_t mark;
+    int result;
+};
+
+static int marked_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
+    (void)user;
+    (void)iov;
+    (void)iov_count;
+    (void)offset;
+    return 0;
+}
+
+static int marked_change_mark(void *user, uint64_t *ret_mark) {
+    const struct marked *marked = user;
+    *ret_mark = marked->mark;
+    return marked->result;
+}
+
+/* A device to be read alone, with a change mark or without. */
+static selsnap_device *open_marked(struct marked *marked, bool has_mark) {
+    selsnap_device *device = NULL;
+    selsnap_device_ops ops = {
+        .struct_size = sizeof ops, .readv = marked_readv, .change_mark = has_mark ? marked_change_mark : NULL};
+    selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
+    info.size_bytes = SIZE;
+    info.logical_block_bytes = LOGICAL;
+    info.flags = SELSNAP_DEVICE_READ_ONLY;
+    assert_ok(selsnap_device_open(&ops, &info, marked, &device));
+    return device;
+}
+
+static void test_wrappers__change_mark__is_the_parents(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct marked marked = {.mark = 12345};
+        selsnap_device *parent = open_marked(&marked, i == 0);
+        selsnap_device *wrappers[] = {open_slice(parent, LOGICAL, LOGICAL), open_counting(parent)};
+        for (unsigned w = 0; w < 2; w++) {
+            uint64_t mark = 0;
+            marked.result = 0;
+            assert_int_equal(ssn_device_change_mark(wrappers[w], &mark), i == 0);
+            assert_int_equal(mark, i == 0 ? 12345 : 0);
+            marked.result = -5;
+            assert_false(ssn_device_change_mark(wrappers[w], &mark));
+            assert_int_equal(selsnap_device_write(wrappers[w], "x", 1, 0), SELSNAP_EALIGN);
+            assert_ok(selsnap_device_flush(wrappers[w]));
+            selsnap_device_close(wrappers[w]);
+        }
+        selsnap_device_close(parent);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory__pieces__read_back),
@@ -181,6 +235,7 @@ int main(void) {
         cmocka_unit_test(test_slice__transfers__shifted_and_kept_inside),
         cmocka_unit_test(test_slice__atomic_unit__shrinks_with_the_offset),
         cmocka_unit_test(test_counting__requests__counted_and_reset),
+        cmocka_unit_test(test_wrappers__change_mark__is_the_parents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
