@@ -66,7 +66,7 @@ static void pair_close(struct pair *pair) {
 
 static void test_flush__acknowledged__survives_any_cut(void **state) {
     (void)state;
-    for (unsigned image = 0; image < IMAGES; image++) {
+    for (unsigned image = 0; image < IMAGES; image += test_share()) {
         struct pair pair;
         pair_open(&pair);
         rig_write(&pair.rig, 0, 8, 1);
@@ -93,7 +93,7 @@ static void test_write__not_flushed__a_cut_may_lose_it(void **state) {
 
 static void test_create__acknowledged__exists_with_all_before_its_point(void **state) {
     (void)state;
-    for (unsigned image = 0; image < IMAGES; image++) {
+    for (unsigned image = 0; image < IMAGES; image += test_share()) {
         struct pair pair;
         pair_open(&pair);
         rig_write(&pair.rig, 0, 8, 1); /* not flushed by the user */
@@ -112,7 +112,7 @@ static void test_create__cut_anywhere__whole_or_absent(void **state) {
     unsigned present = 0;
     unsigned absent = 0;
     for (unsigned call = 1; call <= 6; call++) {
-        for (unsigned image = 0; image < IMAGES; image++) {
+        for (unsigned image = 0; image < IMAGES; image += test_share()) {
             struct pair pair;
             uint64_t id = 0;
             pair_open(&pair);
@@ -140,7 +140,7 @@ static void test_create__cut_anywhere__whole_or_absent(void **state) {
 static void test_write__cut_while_preserving__snapshot_is_whole(void **state) {
     (void)state;
     for (unsigned call = 1; call <= 5; call++) {
-        for (unsigned image = 0; image < IMAGES; image++) {
+        for (unsigned image = 0; image < IMAGES; image += test_share()) {
             struct pair pair;
             pair_open(&pair);
             uint64_t id = rig_snapshot(&pair.rig, "s", 0, 0);
@@ -158,7 +158,7 @@ static void test_write__cut_while_preserving__snapshot_is_whole(void **state) {
 static void test_delete__cut_before_it_is_durable__snapshot_is_whole_or_gone(void **state) {
     (void)state;
     for (unsigned call = 1; call <= 3; call++) {
-        for (unsigned image = 0; image < IMAGES; image++) {
+        for (unsigned image = 0; image < IMAGES; image += test_share()) {
             struct pair pair;
             pair_open(&pair);
             uint64_t id = rig_snapshot(&pair.rig, "s", 0, 0);
@@ -181,7 +181,7 @@ static void test_delete__cut_before_it_is_durable__snapshot_is_whole_or_gone(voi
 
 static void test_restore__begun_and_cut__goes_on_to_the_exact_point(void **state) {
     (void)state;
-    for (unsigned image = 0; image < IMAGES; image++) {
+    for (unsigned image = 0; image < IMAGES; image += test_share()) {
         struct pair pair;
         pair_open(&pair);
         uint64_t id = rig_snapshot(&pair.rig, "s", 0, 0);
@@ -210,7 +210,7 @@ static void test_restore__begun_and_cut__goes_on_to_the_exact_point(void **state
 static void test_restore__copied_block_preserved_and_cut__younger_snapshot_is_whole(void **state) {
     (void)state;
     for (unsigned call = 1; call <= 8; call++) {
-        for (unsigned image = 0; image < IMAGES; image++) {
+        for (unsigned image = 0; image < IMAGES; image += test_share()) {
             struct pair pair;
             pair_open(&pair);
             uint64_t old = rig_snapshot(&pair.rig, "old", 0, 0);
@@ -232,7 +232,7 @@ static void test_restore__copied_block_preserved_and_cut__younger_snapshot_is_wh
 
 static void test_view__flushed__survives_any_cut(void **state) {
     (void)state;
-    for (unsigned image = 0; image < IMAGES; image++) {
+    for (unsigned image = 0; image < IMAGES; image += test_share()) {
         struct pair pair;
         uint8_t block[4096];
         pair_open(&pair);

@@ -229,7 +229,7 @@ static void check_after(struct bench *bench, bool may_be_lost) {
 
 static void fail_allocations(bool for_good) {
     bool failed = true;
-    for (uint64_t nth = 1; failed; nth++) {
+    for (uint64_t nth = 1; failed; nth += test_share()) {
         struct bench bench;
         bench_open(&bench, false);
         bench.memory_only = true;
@@ -281,7 +281,7 @@ static void test_faults__allocation_fails_in_open__clean(void **state) {
 /* Each request of these kinds to one device fails in turn. */
 static void fail_requests(char tag, uint32_t ops, bool for_good, bool drops) {
     bool failed = true;
-    for (uint64_t nth = 1; failed; nth++) {
+    for (uint64_t nth = 1; failed; nth += test_share()) {
         struct bench bench;
         bench_open(&bench, drops);
         struct testdev *dev = tag == 'o' ? bench.origin : bench.store;

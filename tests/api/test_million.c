@@ -14,21 +14,28 @@ static uint64_t scattered_block(uint64_t i) {
     return (UINT64_C(1) << 20) + i * 1999;
 }
 
+static uint64_t large_runs(void) {
+    return LARGE_RUNS / test_share();
+}
+static uint64_t scattered(void) {
+    return SCATTERED / test_share();
+}
+
 static void preserve_million(struct rig *rig) {
-    for (uint64_t run = 0; run < LARGE_RUNS; run++) {
+    for (uint64_t run = 0; run < large_runs(); run++) {
         rig_write(rig, run * 256, 256, 1);
     }
-    for (uint64_t i = 0; i < SCATTERED; i++) {
-        rig_write(rig, scattered_block(i * 7919 % SCATTERED), 1, 1);
+    for (uint64_t i = 0; i < scattered(); i++) {
+        rig_write(rig, scattered_block(i * 7919 % scattered()), 1, 1);
     }
-    assert_true(rig_stats(rig).blocks_preserved >= 1000000);
+    assert_true(rig_stats(rig).blocks_preserved >= 1000000 / test_share());
 }
 
 static void check_some(struct rig *rig, uint64_t id) {
     struct prng prng = prng_init(3);
     for (unsigned i = 0; i < 200; i++) {
         uint64_t block =
-            i % 2 == 0 ? prng_below(&prng, LARGE_RUNS * 256) : scattered_block(prng_below(&prng, SCATTERED));
+            i % 2 == 0 ? prng_below(&prng, large_runs() * 256) : scattered_block(prng_below(&prng, scattered()));
         rig_assert_snapshot(rig, id, block, 1, 0);
         rig_assert_live(rig, block, 1, 1);
     }
@@ -64,7 +71,7 @@ static void test_million__opened_after_a_close__few_pages_read(void **state) {
     check_some(&rig, id);
 
     /* The first change of a block that was never touched: found in a large index, at the usual price. */
-    uint64_t fresh = LARGE_RUNS * 256 + 5;
+    uint64_t fresh = large_runs() * 256 + 5;
     rig_reset_counts(&rig);
     rig_write(&rig, fresh, 1, 1);
     assert_int_equal(rig_store_counts(&rig).flushes, 1);

@@ -342,7 +342,7 @@ static void test_reclaim__store_fails_anywhere__space_comes_back_once(void **sta
     (void)state;
     for (int crash = 0; crash < 2; crash++) {
         uint64_t failed = 1;
-        for (uint64_t nth = 1; failed > 0; nth++) {
+        for (uint64_t nth = 1; failed > 0; nth += test_share()) {
             struct failing failing;
             failing_open(&failing);
             testdev_fail(failing.store, TESTDEV_ALL, nth, nth % 2 == 0);
@@ -368,7 +368,7 @@ static void test_reclaim__store_fails_anywhere__space_comes_back_once(void **sta
 static void test_reclaim__no_memory_anywhere__goes_on_afterwards(void **state) {
     (void)state;
     uint64_t failed = 1;
-    for (uint64_t nth = 1; failed > 0; nth++) {
+    for (uint64_t nth = 1; failed > 0; nth += test_share()) {
         struct failing failing;
         failing_open(&failing);
         heap_fail(&failing.rig.heap, nth, false);

@@ -10,8 +10,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
+#include <stdlib.h>
 
 /* A libselsnap call that must succeed; prints the code's value otherwise. */
 #define assert_ok(call) assert_int_equal((call), 0)
+
+/*
+ * 1, or SSN_TEST_SHARE: of what a test does over and over, one in so many is enough. Set where a tool makes the library
+ * many times slower; a prime number, so that what varies with a loop's counter still varies.
+ */
+static inline unsigned test_share(void) {
+    const char *share = getenv("SSN_TEST_SHARE");
+    long count = share != NULL ? strtol(share, NULL, 10) : 1;
+    return count > 1 && count < 1000 ? (unsigned)count : 1;
+}
 
 #endif

@@ -20,7 +20,7 @@ static void reopen(struct box *box) {
 /* Random transactions, checkpoints, clean and unclean ends. */
 static void test_store__random_work__is_what_the_model_says(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 20; seed += test_share()) {
         struct box *box = box_new(STORE, JOURNAL, 0, seed);
         box->doing = "random work";
         for (int round = 0; round < 12; round++) {
@@ -64,7 +64,7 @@ static void cut_and_recover(struct box *box) {
 
 static void test_store__power_cut_at_random__committed_is_there(void **state) {
     (void)state;
-    for (uint64_t seed = 100; seed < 140; seed++) {
+    for (uint64_t seed = 100; seed < 140; seed += test_share()) {
         struct box *box = box_new(STORE, JOURNAL, 0, seed);
         box->doing = "cuts at random";
         assert_ok(box_open(box, false));
@@ -86,7 +86,7 @@ static void test_store__power_cut_at_random__committed_is_there(void **state) {
 static void test_store__power_cut_at_every_call__committed_is_there(void **state) {
     (void)state;
     bool ended = false;
-    for (uint64_t at = 0; !ended; at++) {
+    for (uint64_t at = 0; !ended; at += test_share()) {
         struct box *box = box_new(STORE, JOURNAL, 0, 7);
         box->doing = "a cut at every call";
         assert_ok(box_open(box, false));
@@ -133,7 +133,7 @@ static void test_store__torn_again_and_again__no_mixture_is_believed(void **stat
     struct box *box = box_new(STORE, JOURNAL, 0, 12);
     box->doing = "torn again and again";
     assert_ok(box_open(box, false));
-    for (uint64_t i = 0; i < 400; i++) {
+    for (uint64_t i = 0; i < 400 / test_share(); i++) {
         crashdev_stop_after(box->dev, 1); /* the batch is written; no flush */
         struct ssn_txn txn;
         ssn_txn_init(&txn, box->store);
@@ -170,7 +170,7 @@ static void test_store__ring_filled__nothing_is_overwritten(void **state) {
     struct box *box = box_new(4 * STORE, JOURNAL, 0, 13);
     uint64_t serial[3] = {0};
     uint64_t next = 0;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 300 / (int)test_share(); round++) {
         assert_ok(box_open(box, false));
         for (unsigned i = 0; i < 3; i++) {
             struct ssn_item item;

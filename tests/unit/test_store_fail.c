@@ -52,14 +52,14 @@ static void test_store__nth_call_fails__acknowledged_stays(void **state) {
     (void)state;
     uint64_t nth = 1;
     while (run_script(nth, 0, nth)) {
-        nth++;
+        nth += test_share();
     }
     assert_true(nth > SCRIPT * 2);
 }
 
 static void test_store__calls_fail_in_a_row__acknowledged_stays(void **state) {
     (void)state;
-    for (uint64_t nth = 1; nth < 60; nth++) {
+    for (uint64_t nth = 1; nth < 60; nth += test_share()) {
         (void)run_script(nth, 1, nth * 2);
         (void)run_script(nth, 2, nth * 3);
     }
@@ -68,7 +68,7 @@ static void test_store__calls_fail_in_a_row__acknowledged_stays(void **state) {
 /* The same, and the process dies while the store still fails. */
 static void test_store__fails_then_cut__acknowledged_stays(void **state) {
     (void)state;
-    for (uint64_t nth = 1; nth < 80; nth++) {
+    for (uint64_t nth = 1; nth < 80; nth += test_share()) {
         struct box *box = box_new(STORE, JOURNAL, 0, 22);
         box->doing = "failing, then cut";
         assert_ok(box_open(box, false));
@@ -91,7 +91,7 @@ static void test_store__fails_then_cut__acknowledged_stays(void **state) {
 /* A checkpoint whose superblock may be on the device keeps its pages until that is known. */
 static void test_store__superblock_fails__pages_are_not_reused(void **state) {
     (void)state;
-    for (uint64_t n = 0; n < 2 * 12 * 12; n++) {
+    for (uint64_t n = 0; n < 2 * 12 * 12; n += test_share()) {
         uint64_t nth = 1 + n / 24;
         struct box *box = box_new(STORE, JOURNAL, 0, 23 + n);
         box->doing = "failing checkpoint";
@@ -127,7 +127,7 @@ static void test_store__allocation_fails__nothing_is_lost(void **state) {
     box->doing = "little memory";
     assert_ok(box_open(box, false));
     unsigned refused = 0;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 3000 / (int)test_share(); i++) {
         box->mem.limit = ssn_mem_current(&box->mem) + box_random(box, 20000);
         int rc = box_step(box);
         assert_true(rc == SELSNAP_OK || rc == SELSNAP_ENOMEM || rc == SELSNAP_ENOSPACE);
@@ -137,7 +137,7 @@ static void test_store__allocation_fails__nothing_is_lost(void **state) {
             box_verify(box);
         }
     }
-    assert_true(refused > 100);
+    assert_true(refused > 100 / test_share());
     box_check(box);
     box_drop(box);
     assert_ok(box_open(box, false));

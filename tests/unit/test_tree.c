@@ -84,7 +84,7 @@ static void random_batches(uint64_t seed, uint64_t range, uint16_t len_most, uin
 
 static void test_tree__random_batches__equal_the_model(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 4; seed++) {
+    for (uint64_t seed = 1; seed <= 4; seed += test_share()) {
         random_batches(seed, 20000, 60, SMALL_CACHE);
         random_batches(seed, 500, 60, BIG_CACHE);
         random_batches(seed, 6000, SSN_VALUE_MAX, SMALL_CACHE);
@@ -94,7 +94,7 @@ static void test_tree__random_batches__equal_the_model(void **state) {
 static void test_tree__largest_values__deep_tree_equals_the_model(void **state) {
     (void)state;
     struct rig *rig = rig_open(80000, SMALL_CACHE, 3);
-    for (uint64_t i = 0; i < 45000; i++) {
+    for (uint64_t i = 0; i < 45000; i++) { /* fewer would not be as deep */
         rig_change(rig, ssn_key_make(8, i * 2, 0), SSN_VALUE_MAX, 1);
     }
     assert_ok(rig_build(rig));
@@ -138,14 +138,15 @@ static void test_tree__deleted_piece_by_piece__shrinks_to_nothing(void **state) 
 static void test_tree__one_change__writes_height_and_few(void **state) {
     (void)state;
     struct rig *rig = rig_open(20000, BIG_CACHE, 5);
-    for (uint64_t i = 0; i < 100000; i++) {
+    const unsigned changes = 1000 / test_share();
+    for (uint64_t i = 0; i < 100 * changes; i++) {
         rig_change(rig, ssn_key_make(8, rig_random(rig, UINT64_C(1) << 40), 7), 24, 1);
     }
     assert_ok(rig_build(rig));
     uint64_t height = rig->root.level + 1;
     uint64_t total = 0;
     uint64_t most = 0;
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < changes; i++) {
         uint64_t n = rig_random(rig, UINT64_C(1) << 40);
         if (i % 4 == 0) {
             rig_change(rig, rig->entries[rig_random(rig, rig->entry_count)].key, 0, 0);
@@ -157,7 +158,7 @@ static void test_tree__one_change__writes_height_and_few(void **state) {
         most = ssn_max_u64(most, rig->last.pages_written);
     }
     printf("# height %u; pages written for one change: %.2f on average, at most %u\n", (unsigned)height,
-           (double)total / 1000, (unsigned)most);
+           (double)total / changes, (unsigned)most);
     assert_true(most <= height + 3);
     rig_close(rig);
 }
@@ -172,7 +173,7 @@ static void test_tree__ascending__pages_are_full(void **state) {
         rig_change(rig, ssn_key_make(12, 0, 0), 48, 1);
         assert_ok(rig_build(rig));
         uint64_t next = 0;
-        for (unsigned i = 0; i < (b == 0 ? 3000 : 9000) / batches[b]; i++) {
+        for (unsigned i = 0; i < (b == 0 ? 3000 : 9000) / test_share() / batches[b] + 1; i++) {
             for (unsigned k = 0; k < batches[b]; k++) {
                 rig_change(rig, ssn_key_make(8, next++, 7), 24, 1);
             }
@@ -190,8 +191,8 @@ static void test_tree__random_order__pages_are_mostly_full(void **state) {
     for (unsigned b = 0; b < 4; b++) {
         struct rig *rig = rig_open(4000, BIG_CACHE, 5);
         uint64_t written = 0;
-        unsigned count = b == 0 ? 5000 : 30000;
-        for (unsigned i = 0; i < count / batches[b]; i++) {
+        unsigned count = (b == 0 ? 5000 : 30000) / test_share();
+        for (unsigned i = 0; i < count / batches[b] + 1; i++) {
             for (unsigned k = 0; k < batches[b]; k++) {
                 rig_change(rig, ssn_key_make(8, rig_random(rig, UINT64_C(1) << 40), 7), 24, 1);
             }
