@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Measures which lines and branches of src/ the tests reach: tests/checks/coverage.sh [DIR]
-# Leaves coverage.html, coverage.txt and coverage.json in DIR, and fails below LINES and BRANCHES (percent).
+# Leaves coverage.html, coverage.txt, coverage.json and branches.json in DIR, tells by cause what is not reached, and fails below LINES and BRANCHES (percent).
 #
 # It runs unit, api and fuzz with fewer repetitions (test_share() of tests/support/test.h), which reaches the same code,
 # and of fault and damage what reaches most in little time. SSN_COVERAGE_SUITES="unit api cli fuzz fault damage" runs
@@ -32,5 +32,6 @@ else
 fi
 gcovr --root "$root" --filter "$root/src/" --object-directory "$dir" "$dir" --exclude-unreachable-branches \
     --exclude-branches-by-pattern '.*\bassert\(.*' \
-    --txt "$dir/coverage.txt" --json-summary "$dir/coverage.json" --html-details "$dir/coverage.html" \
+    --txt "$dir/coverage.txt" --json "$dir/branches.json" --json-summary "$dir/coverage.json" --html-details "$dir/coverage.html" \
     --print-summary --fail-under-line "$LINES" --fail-under-branch "$BRANCHES"
+"$root/tests/checks/unreached.py" "$dir/branches.json"

@@ -118,7 +118,7 @@ static void test_dump__wrong_item__goes_on_to_the_end(void **state) {
 
 /* s reads as at its point, or says that a block is lost; what was written into block 8 may be gone with it. */
 static void look_at_repaired(struct world *world, selsnap *ss, const struct wrong_item *wrong) {
-    uint8_t buf[4096];
+    uint8_t buf[4096] = {0}; /* a read that fails fills nothing */
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
     selsnap_view *view = NULL;
     selsnap_check_result result = {.struct_size = sizeof result};
