@@ -196,7 +196,7 @@ def valgrind(step):
     step.build("build-tests", "-Ddocs=true")
     step.test("build-tests", ("unit", "api"),
               ("--timeout-multiplier", "10", "--wrapper",
-               "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible"),
+               "valgrind --quiet --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible"),
               LEFT_OUT["valgrind"], FEWER)
 
 
