@@ -152,7 +152,7 @@ static void repair_case(unsigned i) {
     options.allocator = heap_allocator(&heap);
     options.report = hear;
     options.report_user = world;
-    assert_ok(selsnap_device_open_memory(16 << 20, 0, &fresh));
+    assert_ok(selsnap_device_open_memory(2 << 20, 0, &fresh));
     int code = selsnap_repair(damaged, origin, fresh, &options, &result);
     assert_int_equal(heap.live, 0);
     if (code != SELSNAP_OK && code != SELSNAP_EDAMAGED) {

@@ -363,7 +363,8 @@ const unsigned wrong_item_count = sizeof wrong_items / sizeof wrong_items[0];
 
 void world_open(struct world *world) {
     memset(world, 0, sizeof *world);
-    rig_open(&world->rig, NULL);
+    const struct rig_options small = {.store_bytes = 2 << 20, .journal_bytes = 65536};
+    rig_open(&world->rig, &small);
     rig_save(&world->rig, "d", 0, 16);
     world->snapshot = rig_snapshot_of(&world->rig, "s", "d");
     rig_write(&world->rig, 0, 1, 1);
