@@ -330,7 +330,8 @@ static void patch_op(struct patcher *patcher, uint8_t kind) {
         ssn_put64(raw + (at < sizeof raw - 8 ? at : sizeof raw - 8), take_number(patcher->in));
     }
     if ((changes & 128) != 0) {
-        raw[SSN_LEAF_ITEM_MIN + input_u8(patcher->in)] = input_u8(patcher->in);
+        uint8_t value = input_u8(patcher->in);
+        raw[SSN_LEAF_ITEM_MIN + input_u8(patcher->in)] = value;
     }
     add_op(patcher, &op);
 }
