@@ -30,6 +30,9 @@ enum {
 
 enum { SSN_INCOMPAT_HOLES = 1 }; /* the tree has holes [F-16] */
 
+/* Of next_epoch and next_id [F-17]; no store comes that far in its life. */
+#define SSN_COUNTER_MAX (UINT64_C(1) << 62)
+
 struct ssn_superblock {
     uint16_t minor;
     uint32_t compat, ro_compat, incompat; /* incompat: SSN_INCOMPAT_* */

@@ -48,9 +48,15 @@ static int load_designation(struct selsnap *ss, const struct ssn_item *item) {
     return rc == SELSNAP_OK ? rc : no_memory(ss);
 }
 
+/* A point that was never taken has no epochs after it, and would be reached once more. */
+static bool taken(const struct selsnap *ss, uint64_t point) {
+    return point < ssn_store_next_epoch(ss->store);
+}
+
 static int load_snapshot(struct selsnap *ss, const struct ssn_item *item) {
     struct ssn_snapshot_record record;
-    if (!ssn_snapshot_record_decode(item->value, item->len, &record) || item->key.major == 0) {
+    if (!ssn_snapshot_record_decode(item->value, item->len, &record) || item->key.major == 0 ||
+        !taken(ss, record.point)) {
         return damaged(ss, "snapshot", item->key.major);
     }
     struct ssn_group *group = ssn_catalogue_find_group(&ss->catalogue, record.designation);
@@ -73,7 +79,7 @@ static int load_snapshot(struct selsnap *ss, const struct ssn_item *item) {
 
 static int load_job(struct selsnap *ss, const struct ssn_item *item) {
     struct ssn_job_record record;
-    if (!ssn_job_record_decode(item->value, item->len, &record)) {
+    if (!ssn_job_record_decode(item->value, item->len, &record) || !taken(ss, record.point)) {
         return damaged(ss, "job", item->key.major);
     }
     return record.kind == SSN_JOB_RESTORE ? ssn_restore_load(ss, item->key.major, &record) : SELSNAP_OK;

@@ -60,11 +60,16 @@ void ssn_replayed_fini(struct ssn_replayed *replayed) {
     ssn_free(replayed->mem, replayed->tail);
 }
 
+/* Opening passes damage by: what cannot be looked up is not good, or not there. */
+static int pass_damage(int rc) {
+    return rc == SELSNAP_EDAMAGED ? SELSNAP_OK : rc;
+}
+
 /* Whether a block's copy in the store has its checksum. */
 static int copy_is_good(struct selsnap *ss, uint64_t place, uint64_t checksum, uint8_t *buf, bool *ret_good) {
     int rc = ssn_store_read_data(ss->store, place, buf, ss->block_bytes);
     *ret_good = rc == SELSNAP_OK && ssn_checksum(buf, ss->block_bytes) == checksum;
-    return rc;
+    return pass_damage(rc);
 }
 
 struct tail_entry {
@@ -91,7 +96,7 @@ static int find_older_copy(struct selsnap *ss, const struct tail_entry *entry, u
             rc = copy_is_good(ss, source.place, checksum, buf, ret_found);
         }
         if (rc != SELSNAP_OK) {
-            return rc;
+            return entry->again ? rc : pass_damage(rc);
         }
     } while (source.kind != SSN_ENTRY_NONE && !*ret_found);
     return SELSNAP_OK;
@@ -140,7 +145,7 @@ static int heal_block(struct selsnap *ss, const struct tail_entry *entry, unsign
     ssn_log(&ss->report, SELSNAP_LOG_INFO, "recovery: block %" PRIu64 " is preserved again from the origin", block);
     rc = ssn_store_write_data(ss->store, place, buf, ss->block_bytes);
     *ret_good = rc == SELSNAP_OK;
-    return rc;
+    return pass_damage(rc);
 }
 
 /* *ret_mended: every block of the entry can be read again. */
@@ -204,8 +209,8 @@ static int drop_if_unneeded(struct selsnap *ss, const struct ssn_key *key) {
     struct ssn_entry_record record;
     int rc = ssn_extent_needed(ss, key->major, key->minor, 0, &any, &data);
     rc = rc == SELSNAP_OK ? ssn_store_get(ss->store, key, &item) : rc;
-    if (rc == SELSNAP_ENOENT) {
-        return SELSNAP_OK; /* dropped already: a batch may name it twice */
+    if (rc == SELSNAP_ENOENT || rc == SELSNAP_EDAMAGED) {
+        return SELSNAP_OK; /* dropped already: a batch may name it twice; or not to be judged, and kept [F-16] */
     }
     if (rc != SELSNAP_OK || !ssn_entry_record_decode(key->major, item.value, item.len, &record)) {
         return rc;
@@ -223,7 +228,7 @@ static int drop_if_unneeded(struct selsnap *ss, const struct ssn_key *key) {
     ssn_txn_give(&txn, record.place, ssn_entry_blocks(key->major) * ss->block_pages);
     rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
-    return rc == SELSNAP_ENOSPACE ? SELSNAP_OK : rc; /* a store that full opens all the same [P7] */
+    return rc == SELSNAP_ENOSPACE ? SELSNAP_OK : pass_damage(rc); /* a store that full opens all the same [P7] */
 }
 
 int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed) {

@@ -28,7 +28,7 @@ void ssn_replayed_fini(struct ssn_replayed *replayed);
  * are read from the origin. What cannot be mended stays in `tail`.
  */
 int ssn_heal_tail(struct selsnap *ss, struct ssn_replayed *replayed);
-/* After the store is activated: drops those entries left in `tail` that no snapshot needs. */
+/* After the store is activated: drops those entries left in `tail` that no snapshot needs, as far as can be told. */
 int ssn_heal_drop_unneeded(struct selsnap *ss, const struct ssn_replayed *replayed);
 /* An ssn_rewrite_fn; user is the context. */
 int ssn_heal_rewrite(void *user, const struct ssn_key *key, const uint8_t *value, uint16_t len);

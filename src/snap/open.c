@@ -12,6 +12,7 @@
 #include "reclaim.h"
 #include "restore.h"
 #include "snapshot.h"
+#include "superblock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -227,7 +228,22 @@ static void fini_parts(struct selsnap *ss, unsigned parts) {
     }
 }
 
-/* Replay, lists, the last batch's data, a new incarnation: in this order, and nothing is written before the third. */
+/* A counter must never begin again at zero. The factor: what the check finds nothing wrong with opens again, always. */
+int ssn_context_check_counters(struct selsnap *ss) {
+    uint64_t epoch = ssn_store_next_epoch(ss->store);
+    uint64_t id = ssn_store_next_id(ss->store);
+    if (epoch > 2 * SSN_COUNTER_MAX || id > 2 * SSN_COUNTER_MAX) {
+        return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
+                        "the next epoch is said to be %" PRIu64 ", the next id %" PRIu64 ": no store comes that far",
+                        epoch, id);
+    }
+    return SELSNAP_OK;
+}
+
+/*
+ * Replay, lists, the last batch's data, a new incarnation: in this order, and nothing is written before the third.
+ * Damage is told by the first two; whatever damage is met later is passed by.
+ */
 static int open_store(struct selsnap *ss, struct ssn_replayed *replayed) {
     struct ssn_store_params params = {
         .device = ss->store_device,
@@ -246,7 +262,9 @@ static int open_store(struct selsnap *ss, struct ssn_replayed *replayed) {
     }
     ssn_store_raise_epoch(ss->store, replayed->epoch);
     ssn_store_raise_id(ss->store, replayed->id);
-    rc = ssn_catalogue_load(ss);
+    rc = ssn_context_check_counters(ss);
+    rc = rc == SELSNAP_OK ? ssn_catalogue_load(ss) : rc;
+    rc = rc == SELSNAP_OK ? ssn_reclaim_load(ss) : rc;
     rc = rc == SELSNAP_OK ? ssn_heal_tail(ss, replayed) : rc;
     if (rc == SELSNAP_OK && !ss->read_only) {
         rc = ssn_store_activate(ss->store);
@@ -267,7 +285,6 @@ static int open_all(struct selsnap *ss, uint32_t flags, unsigned *parts) {
     struct ssn_replayed replayed = {&ss->mem, 1, 1, NULL, 0, 0};
     rc = rc == SELSNAP_OK ? open_store(ss, &replayed) : rc;
     ssn_replayed_fini(&replayed);
-    rc = rc == SELSNAP_OK ? ssn_reclaim_load(ss) : rc;
     if (rc == SELSNAP_OK) {
         ssn_designation_count_due(ss);
         ssn_need_raise(&ss->need, ssn_store_next_epoch(ss->store) - 1);

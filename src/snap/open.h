@@ -17,6 +17,8 @@ int ssn_context_thaw(selsnap *ss);
 int ssn_context_check_origin(struct selsnap *ss, const struct ssn_store_facts *facts, uint32_t flags);
 /* Block numbers and lengths; SELSNAP_EMEMLIMIT when the context's limit is too small for the store. */
 int ssn_context_set_sizes(struct selsnap *ss, const struct ssn_store_facts *facts);
+/* SELSNAP_EDAMAGED when next_epoch or next_id is beyond what can have been given out. */
+int ssn_context_check_counters(struct selsnap *ss);
 /* Copies a text to where the caller wants it: at most `size` bytes, ended by a zero. */
 void ssn_copy_message(struct ssn_report *report, char *ret_message, uint64_t size);
 

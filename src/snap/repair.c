@@ -73,10 +73,10 @@ static int open_old_store(struct ssn_repair *repair) {
         ssn_repair_say(repair, "the newest changes are lost: %s", reason);
         uint64_t epoch = ssn_store_next_epoch(old->store);
         uint64_t id = ssn_store_next_id(old->store);
-        ssn_store_raise_epoch(old->store, epoch > UINT64_MAX / 2 ? epoch : epoch + UNKNOWN_STRIDE);
-        ssn_store_raise_id(old->store, id > UINT64_MAX / 2 ? id : id + UNKNOWN_STRIDE);
+        ssn_store_raise_epoch(old->store, epoch > SSN_COUNTER_MAX ? epoch : epoch + UNKNOWN_STRIDE);
+        ssn_store_raise_id(old->store, id > SSN_COUNTER_MAX ? id : id + UNKNOWN_STRIDE);
     }
-    return SELSNAP_OK;
+    return ssn_context_check_counters(old);
 }
 
 static uint32_t open_flags(const struct ssn_repair *repair) {

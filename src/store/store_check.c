@@ -95,6 +95,12 @@ static int check_supers(struct checker *checker) {
                                     super.sequence, store->super.sequence);
         }
     }
+    uint64_t epoch = ssn_store_next_epoch(store);
+    uint64_t id = ssn_store_next_id(store);
+    if (epoch > SSN_COUNTER_MAX || id > SSN_COUNTER_MAX) {
+        ssn_store_check_problem(checker->check, "the next epoch is %" PRIu64 ", the next id %" PRIu64 ": beyond 2^62",
+                                epoch, id);
+    }
     return SELSNAP_OK;
 }
 
