@@ -82,6 +82,8 @@ struct devices {
     selsnap_device *counted_origin; /* the same, counted */
     selsnap_device *counted_store;
 };
+/* The short run leaves `direct` out, which is as fast as the disk, unless it is asked for. */
+bool bench_wanted_where(const struct options *options, enum where where);
 /* False: it cannot be had here. Both are filled with content that is not zero. */
 bool devices_open(struct devices *devices, enum where where, const char *folder, uint64_t origin_bytes,
                   uint64_t store_bytes);

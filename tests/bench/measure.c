@@ -90,3 +90,10 @@ bool bench_wanted(const struct options *options, const char *name) {
     }
     return wanted;
 }
+
+bool bench_wanted_where(const struct options *options, enum where where) {
+    if (options->where != NULL) {
+        return strcmp(options->where, where_names[where]) == 0;
+    }
+    return !options->quick || where != WHERE_DIRECT;
+}

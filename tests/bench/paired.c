@@ -239,7 +239,7 @@ void part_loads(const struct options *options, json_t *figures) {
     print_heads();
     for (unsigned where = 0; where < WHERE_COUNT; where++) {
         struct devices devices;
-        if ((options->where != NULL && strcmp(options->where, where_names[where]) != 0) ||
+        if (!bench_wanted_where(options, (enum where)where) ||
             !devices_open(&devices, (enum where)where, options->folder, (uint64_t)ORIGIN_MIB * BENCH_MIB,
                           (uint64_t)STORE_MIB * BENCH_MIB)) {
             continue;

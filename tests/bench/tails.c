@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tail of clean writes while something else goes on in the same context. One thread writes to blocks that no
- * snapshot designates; another does the rest. The same is run on the bare device, idle, in each round: its tail is the
- * machine's.
+ * snapshot designates; another does the rest. The same is run on the bare device in each round, alone and beside a
+ * thread that writes to it without end: these tails are the machine's.
  */
 #include "bench.h"
 
@@ -80,7 +80,7 @@ static const struct {
     const char *name;
     void (*turn)(struct beside *beside);
 } besides[] = {
-    {"idle", idle},
+    {"alone", idle},
     {"beside first writes", first_writes},
     {"beside checkpoints", checkpoint},
     {"beside creates", create_only},
@@ -128,11 +128,35 @@ static struct latency run_one(const struct devices *devices, unsigned which, uin
     return latency;
 }
 
-static struct latency run_bare(const struct devices *devices, uint64_t requests) {
+struct writer {
+    selsnap_device *device;
+    _Atomic bool over;
+};
+
+static void *write_on(void *user) {
+    static const uint8_t block[BENCH_BLOCK] = {1};
+    struct writer *writer = user;
+    for (uint64_t n = 0; !atomic_load(&writer->over); n++) {
+        uint64_t offset = (uint64_t)SPAN_MIB * BENCH_MIB + (n * 97 % (SPAN_MIB * 256)) * BENCH_BLOCK;
+        bench_need(selsnap_device_write(writer->device, block, sizeof block, offset), "write");
+    }
+    return NULL;
+}
+
+static struct latency run_bare(const struct devices *devices, uint64_t requests, bool alone) {
     const struct load load = {false, true, BENCH_BLOCK, 1, 0, 0, (uint64_t)SPAN_MIB * BENCH_MIB};
     const struct target target = device_target(devices->origin);
+    struct writer writer = {devices->origin, false};
     struct latency latency;
+    pthread_t thread;
+    if (!alone && pthread_create(&thread, NULL, write_on, &writer) != 0) {
+        abort();
+    }
     (void)load_run(&load, &target, requests, &latency);
+    writer.over = true;
+    if (!alone) {
+        pthread_join(thread, NULL);
+    }
     return latency;
 }
 
@@ -162,13 +186,14 @@ static void tell(const char *name, enum where where, struct latency latency, uin
 }
 
 static void run_where(const struct options *options, enum where where, const struct devices *devices, json_t *figures) {
-    struct latency bare[ROUNDS_MAX];
+    struct latency bare[2][ROUNDS_MAX];
     struct latency library[BESIDES][ROUNDS_MAX];
     uint64_t turns[BESIDES] = {0};
     uint64_t gate[BESIDES] = {0};
     uint64_t requests = (where == WHERE_DIRECT ? 4000 : 100000) / (options->quick ? 4 : 1);
     for (unsigned round = 0; round < options->rounds; round++) {
-        bare[round] = run_bare(devices, requests);
+        bare[0][round] = run_bare(devices, requests, true);
+        bare[1][round] = run_bare(devices, requests, false);
         for (unsigned which = 0; which < BESIDES; which++) {
             uint64_t more;
             uint64_t closed;
@@ -177,7 +202,8 @@ static void run_where(const struct options *options, enum where where, const str
             gate[which] = closed > gate[which] ? closed : gate[which];
         }
     }
-    tell("bare device, idle", where, median_of(bare, options->rounds), 0, 0, figures);
+    tell("bare device, alone", where, median_of(bare[0], options->rounds), 0, 0, figures);
+    tell("bare device, beside writes", where, median_of(bare[1], options->rounds), 0, 0, figures);
     for (unsigned which = 0; which < BESIDES; which++) {
         tell(besides[which].name, where, median_of(library[which], options->rounds), turns[which], gate[which],
              figures);
@@ -189,7 +215,7 @@ void part_tails(const struct options *options, json_t *figures) {
            "turns", "gate, most");
     for (unsigned where = 0; where < WHERE_COUNT; where++) {
         struct devices devices;
-        if (where == WHERE_TMPFS || (options->where != NULL && strcmp(options->where, where_names[where]) != 0) ||
+        if (where == WHERE_TMPFS || !bench_wanted_where(options, (enum where)where) ||
             !devices_open(&devices, (enum where)where, options->folder, (uint64_t)ORIGIN_MIB * BENCH_MIB,
                           (uint64_t)STORE_MIB * BENCH_MIB)) {
             continue;
