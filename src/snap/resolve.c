@@ -247,50 +247,88 @@ static const char *why_lost(uint8_t kind) {
     }
 }
 
-static int read_one_kind(struct selsnap *ss, uint64_t block, unsigned i, unsigned count,
-                         const struct ssn_source *sources, uint8_t *buf, unsigned *ret_n, unsigned *ret_bad) {
-    *ret_n = 1;
-    *ret_bad = i;
-    uint8_t *to = buf + (size_t)i * ss->block_bytes;
-    switch (sources[i].kind) {
-    case SSN_ENTRY_ZERO:
-        memset(to, 0, ss->block_bytes);
-        return SELSNAP_OK;
-    case SSN_ENTRY_DATA:
-        break;
-    case SSN_ENTRY_LOST_SPACE:
-    case SSN_ENTRY_LOST_READ:
-    case SSN_ENTRY_LOST_DAMAGE:
+/* Why a block that resolves to such a source cannot be read. */
+static int no_content(struct selsnap *ss, uint64_t block, uint8_t kind) {
+    if (ssn_entry_is_lost(kind)) {
         return ssn_fail(&ss->report, SELSNAP_ELOST, "block %" PRIu64 " (byte %" PRIu64 ") of the snapshot is lost: %s",
-                        block + i, ssn_offset_of(ss, block + i), why_lost(sources[i].kind));
-    default:
-        return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
-                        "block %" PRIu64 " resolves to a mark, though a snapshot needs its data", block + i);
+                        block, ssn_offset_of(ss, block), why_lost(kind));
     }
-    unsigned n = neighbours(ss, sources, i, count);
-    int rc = ssn_store_read_data(ss->store, sources[i].place, to, (size_t)n * ss->block_bytes);
-    for (unsigned j = 0; rc == SELSNAP_OK && j < n; j++) {
-        *ret_bad = i + j;
-        rc = check_block(ss, block + i + j, &sources[i + j], to + (size_t)j * ss->block_bytes);
+    return ssn_fail(&ss->report, SELSNAP_EDAMAGED,
+                    "block %" PRIu64 " resolves to a mark, though a snapshot needs its data", block);
+}
+
+/* Copies to read at once: each of neighbours in the store, `from` counted from the first block asked for. */
+enum { READS_AT_ONCE = 32 };
+struct copies {
+    struct ssn_transfer reads[READS_AT_ONCE];
+    unsigned from[READS_AT_ONCE];
+    unsigned blocks[READS_AT_ONCE];
+    unsigned count;
+};
+
+/* Gathers reads from block *at on, and fills what is zeros, until they are enough or a block has no content. */
+static void gather(const struct selsnap *ss, const struct ssn_source *sources, unsigned count, uint8_t *buf, unsigned *at,
+                   struct copies *copies) {
+    copies->count = 0;
+    while (*at < count && copies->count < READS_AT_ONCE) {
+        uint8_t *to = buf + (size_t)*at * ss->block_bytes;
+        unsigned n = 1;
+        if (sources[*at].kind == SSN_ENTRY_ZERO) {
+            memset(to, 0, ss->block_bytes);
+        } else if (sources[*at].kind == SSN_ENTRY_DATA) {
+            n = neighbours(ss, sources, *at, count);
+            unsigned i = copies->count++;
+            copies->from[i] = *at;
+            copies->blocks[i] = n;
+            copies->reads[i] = (struct ssn_transfer){sources[*at].place * SSN_PAGE_SIZE, to, (size_t)n * ss->block_bytes,
+                                                     SELSNAP_OK};
+        } else if (sources[*at].kind != SSN_ENTRY_NONE) {
+            return;
+        }
+        *at += n;
     }
-    *ret_n = n;
-    return rc;
+}
+
+/* What was read, in the order of the blocks. *ret_bad: the first that is not right. */
+static int check_copies(struct selsnap *ss, uint64_t first_block, const struct ssn_source *sources, uint8_t *buf,
+                        const struct copies *copies, unsigned *ret_bad) {
+    for (unsigned c = 0; c < copies->count; c++) {
+        *ret_bad = copies->from[c];
+        if (copies->reads[c].result != SELSNAP_OK) {
+            return copies->reads[c].result;
+        }
+        for (unsigned i = copies->from[c]; i < copies->from[c] + copies->blocks[c]; i++) {
+            *ret_bad = i;
+            int rc = check_block(ss, first_block + i, &sources[i], buf + (size_t)i * ss->block_bytes);
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
+        }
+    }
+    return SELSNAP_OK;
 }
 
 int ssn_resolve_read(struct selsnap *ss, uint64_t first_block, unsigned count, const struct ssn_source *sources,
                      uint8_t *buf, unsigned *ret_bad) {
-    unsigned i = 0;
-    while (i < count) {
-        unsigned n;
+    struct copies copies;
+    unsigned at = 0;
+    while (at < count) {
         unsigned bad;
-        int rc = read_one_kind(ss, first_block, i, count, sources, buf, &n, &bad);
+        gather(ss, sources, count, buf, &at, &copies);
+        if (copies.count > 0) {
+            ssn_store_read_several(ss->store, copies.reads, copies.count);
+        }
+        int rc = check_copies(ss, first_block, sources, buf, &copies, &bad);
+        if (rc == SELSNAP_OK && at < count && copies.count < READS_AT_ONCE) {
+            bad = at; /* gathering came to a block without content */
+            rc = no_content(ss, first_block + at, sources[at].kind);
+        }
         if (rc != SELSNAP_OK) {
             if (ret_bad != NULL) {
                 *ret_bad = bad;
             }
             return rc;
         }
-        i += n;
     }
     return SELSNAP_OK;
 }

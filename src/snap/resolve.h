@@ -26,9 +26,9 @@ int ssn_resolve_at(struct selsnap *ss, uint64_t run, unsigned first, unsigned co
                    struct ssn_source *ret_sources);
 
 /*
- * Reads whole blocks by their sources (data and zero only), block by block checked. Neighbouring places are read at
- * once. SELSNAP_EDAMAGED: told which block; *ret_bad (may be NULL) is its index. Lost: SELSNAP_ELOST. Call in a read
- * section that encloses the resolving.
+ * Reads whole blocks by their sources, block by block checked; those of kind NONE are left alone. Neighbouring places are
+ * read in one request, the requests at once. SELSNAP_EDAMAGED: told which block; *ret_bad (may be NULL) is its index, and
+ * those before it are right. Lost: SELSNAP_ELOST. Call in a read section that encloses the resolving.
  */
 int ssn_resolve_read(struct selsnap *ss, uint64_t first_block, unsigned count, const struct ssn_source *sources,
                      uint8_t *buf, unsigned *ret_bad);

@@ -116,7 +116,7 @@ static int mark_done(struct selsnap *ss, struct ssn_job *job, uint64_t run, cons
     return rc == SELSNAP_OK ? rc : ssn_fail(&ss->report, rc, "no memory to note what a restore has copied");
 }
 
-/* Reads the sources of neighbouring blocks. What is damaged there cannot be restored: it keeps what the device has, and is
+/* Reads the sources of blocks. What is damaged there cannot be restored: it keeps what the device has, and is
  * lost for snapshots that read the source so far. */
 static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block, unsigned count,
                         const struct ssn_source *sources, uint8_t *buf, unsigned *ret_good) {
@@ -134,29 +134,51 @@ static int read_sources(struct selsnap *ss, struct ssn_job *job, uint64_t block,
     return rc;
 }
 
-/* Copies the blocks of `bits` in as few requests as possible. */
-static int copy_blocks(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
-                       const struct ssn_runbits *bits, const struct ssn_source *sources, uint8_t *buf) {
-    uint64_t base = run * SSN_RUN_BLOCKS + first;
-    unsigned i = 0;
-    while (i < count) {
+/* Writes the blocks of `bits` among [from, end) to the origin: neighbours in one request, the requests at once. */
+static int write_back(struct selsnap *ss, uint64_t base, unsigned from, unsigned end, unsigned first,
+                      const struct ssn_runbits *bits, uint8_t *buf) {
+    enum { AT_ONCE = 32 };
+    struct ssn_transfer writes[AT_ONCE];
+    unsigned count = 0;
+    int rc = SELSNAP_OK;
+    for (unsigned i = from; rc == SELSNAP_OK && i < end;) {
         unsigned n = 0;
-        while (i + n < count && ssn_runbits_get(bits, first + i + n)) {
+        while (i + n < end && ssn_runbits_get(bits, first + i + n)) {
             n++;
         }
-        if (n == 0) {
-            i++;
-            continue;
+        if (n > 0) {
+            writes[count++] = ssn_origin_transfer(ss, base + i, n, buf + (size_t)i * ss->block_bytes);
         }
+        i += n > 0 ? n : 1;
+        if (count == AT_ONCE || (count > 0 && i >= end)) {
+            rc = ssn_origin_transfers(ss, true, writes, count);
+            count = 0;
+        }
+    }
+    return rc;
+}
+
+/* Copies the blocks of `bits`; of the others the sources are forgotten. */
+static int copy_blocks(struct selsnap *ss, struct ssn_job *job, uint64_t run, unsigned first, unsigned count,
+                       const struct ssn_runbits *bits, struct ssn_source *sources, uint8_t *buf) {
+    uint64_t base = run * SSN_RUN_BLOCKS + first;
+    for (unsigned i = 0; i < count; i++) {
+        if (!ssn_runbits_get(bits, first + i)) {
+            sources[i].kind = SSN_ENTRY_NONE;
+        }
+    }
+    unsigned from = 0;
+    while (from < count) {
         unsigned good;
-        int rc = read_sources(ss, job, base + i, n, sources + i, buf, &good);
-        if (rc == SELSNAP_OK && good > 0) {
-            rc = ssn_origin_write_blocks(ss, base + i, good, buf);
+        int rc = read_sources(ss, job, base + from, count - from, sources + from,
+                              buf + (size_t)from * ss->block_bytes, &good);
+        if (rc == SELSNAP_OK) {
+            rc = write_back(ss, base, from, from + good, first, bits, buf);
         }
         if (rc != SELSNAP_OK) {
             return rc;
         }
-        i += good < n ? good + 1 : n;
+        from += good + 1; /* behind the block that is damaged, or the last */
     }
     return SELSNAP_OK;
 }

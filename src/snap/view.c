@@ -179,25 +179,38 @@ static int look(struct selsnap_view *view, struct piece *piece) {
     if (rc == SELSNAP_OK && any_unknown(piece)) {
         rc = look_at_restores(view, piece);
     }
+    for (unsigned i = 0; i < piece->count; i++) {
+        if (!is_wanted(piece, i)) {
+            piece->sources[i].kind = SSN_ENTRY_NONE; /* the overlay may have it, but nobody asked */
+        }
+    }
     return rc;
 }
 
-/* Reads the wanted blocks whose `kind is NONE` is as asked; neighbours in as few requests as possible. */
-static int read_where(struct selsnap *ss, const struct piece *piece, bool from_origin, uint8_t *buf) {
+static int read_copies(struct selsnap *ss, const struct piece *piece, uint8_t *buf) {
+    return ssn_resolve_read(ss, piece->run * SSN_RUN_BLOCKS + piece->first, piece->count, piece->sources, buf, NULL);
+}
+
+/* What has no source; neighbours in one request, the requests at once. */
+static int read_origin(struct selsnap *ss, const struct piece *piece, uint8_t *buf) {
+    enum { AT_ONCE = 32 };
+    struct ssn_transfer reads[AT_ONCE];
     uint64_t block = piece->run * SSN_RUN_BLOCKS + piece->first;
     int rc = SELSNAP_OK;
-    unsigned i = 0;
-    while (rc == SELSNAP_OK && i < piece->count) {
+    unsigned count = 0;
+    for (unsigned i = 0; rc == SELSNAP_OK && i < piece->count;) {
         unsigned n = 0;
-        while (i + n < piece->count && is_wanted(piece, i + n) && is_unknown(piece, i + n) == from_origin) {
+        while (i + n < piece->count && is_unknown(piece, i + n)) {
             n++;
         }
-        uint8_t *to = buf + (size_t)i * ss->block_bytes;
         if (n > 0) {
-            rc = from_origin ? ssn_origin_read_blocks(ss, block + i, n, to)
-                             : ssn_resolve_read(ss, block + i, n, piece->sources + i, to, NULL);
+            reads[count++] = ssn_origin_transfer(ss, block + i, n, buf + (size_t)i * ss->block_bytes);
         }
         i += n > 0 ? n : 1;
+        if (count == AT_ONCE || (count > 0 && i >= piece->count)) {
+            rc = ssn_origin_transfers(ss, false, reads, count);
+            count = 0;
+        }
     }
     return rc;
 }
@@ -213,7 +226,7 @@ static int read_again(struct selsnap_view *view, struct piece *piece, uint8_t *b
     piece->cover = &from_origin;
     int rc = look(view, piece);
     if (rc == SELSNAP_OK) {
-        rc = read_where(view->ss, piece, false, buf);
+        rc = read_copies(view->ss, piece, buf);
     }
     piece->cover = NULL;
     return rc;
@@ -224,12 +237,12 @@ static int read_looked_up(struct selsnap_view *view, struct piece *piece, uint8_
     uint64_t version = ssn_store_version(ss->store);
     int rc = look(view, piece);
     if (rc == SELSNAP_OK) {
-        rc = read_where(ss, piece, false, buf);
+        rc = read_copies(ss, piece, buf);
     }
     if (rc != SELSNAP_OK || !any_unknown(piece)) {
         return rc;
     }
-    rc = read_where(ss, piece, true, buf);
+    rc = read_origin(ss, piece, buf);
     if (rc == SELSNAP_OK && ssn_store_version(ss->store) != version) {
         rc = read_again(view, piece, buf);
     }

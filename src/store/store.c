@@ -376,6 +376,24 @@ int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size
     return rc;
 }
 
+void ssn_store_read_several(struct ssn_store *store, struct ssn_transfer *reads, unsigned count) {
+    bool inside = true;
+    for (unsigned i = 0; i < count; i++) {
+        reads[i].result = check_place(store, reads[i].offset / SSN_PAGE_SIZE, reads[i].len);
+        inside = inside && reads[i].result == SELSNAP_OK;
+    }
+    if (!inside || store->salvage != NULL || count == 1) {
+        for (unsigned i = 0; i < count; i++) {
+            reads[i].result = ssn_store_read_data(store, reads[i].offset / SSN_PAGE_SIZE, reads[i].buf, reads[i].len);
+        }
+        return;
+    }
+    (void)ssn_device_transfers(store->device, false, reads, count); /* each has its result */
+    for (unsigned i = 0; i < count; i++) {
+        reads[i].result = dev_failed(store, reads[i].result, "data", "read", reads[i].offset / SSN_PAGE_SIZE);
+    }
+}
+
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len) {
     int rc = check_place(store, place, len);
     rc = rc != SELSNAP_OK ? rc : ssn_store_dev_write(store, "data", buf, len, place);

@@ -13,6 +13,7 @@
 #include "key.h"
 #include "mem.h"
 #include "report.h"
+#include "transfers.h"
 
 struct ssn_store;
 
@@ -188,6 +189,8 @@ uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages);
 /* Whole pages. SELSNAP_ESTORE, with the detail told. SELSNAP_EDAMAGED: the place is outside the area. */
 int ssn_store_read_data(struct ssn_store *store, uint64_t place, void *buf, size_t len);
+/* Several reads at once, of whole pages at `offset` bytes from the store's start; each gets its result, as above. */
+void ssn_store_read_several(struct ssn_store *store, struct ssn_transfer *reads, unsigned count);
 int ssn_store_write_data(struct ssn_store *store, uint64_t place, const void *buf, size_t len);
 int ssn_store_flush(struct ssn_store *store);
 /* Rises with each flush of the device that fails: what was written before it may be lost, whatever later flushes say.
