@@ -114,11 +114,12 @@ static uint64_t flushes_of(unsigned writers, uint64_t writes) {
     return flushes;
 }
 
-/* Eight buffers of 1 MiB, each held until its copies are durable, bound the writers that preserve at once under the
- * default memory limit: half of them meet at a flush. docs/performance.md tells how far that is from the figure. */
+/* While one half waits for a flush, the other half comes to wait for the next. */
 static void test_first_writes__32_in_flight__share_flushes(void **state) {
     (void)state;
-    assert_true(flushes_of(WRITERS, 1024) <= 1024 / 3);
+    uint64_t flushes = flushes_of(WRITERS, 1024);
+    print_message("# flushes of 1024 writes: %u\n", (unsigned)flushes);
+    assert_true(flushes <= 1024 / 8);
 }
 
 static void test_first_writes__one_at_a_time__share_nothing(void **state) {
