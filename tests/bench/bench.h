@@ -30,6 +30,7 @@ struct target {
     int (*write)(void *user, const void *buf, size_t len, uint64_t offset);
     int (*read)(void *user, void *buf, size_t len, uint64_t offset);
     int (*flush)(void *user);
+    int (*batch)(void *user, selsnap_io *const *ios, uint32_t count);
     void *user;
 };
 
@@ -38,7 +39,7 @@ struct load {
     bool random;
     uint32_t bytes;       /* of one request */
     unsigned threads;     /* each with one request in flight */
-    unsigned batch;       /* requests of a thread that are in flight as one batch; 0: one by one. Only 0 is done yet. */
+    unsigned batch;       /* requests of a thread that are in flight as one batch, at most 64; 0: one by one */
     unsigned flush_every; /* requests of a thread; 0: never */
     uint64_t span;        /* bytes from the start of the device; each is touched once a pass; a power of two requests */
 };
@@ -128,7 +129,8 @@ uint64_t meter_peak(const struct meter *meter);
 enum prepared {
     PREPARED_ELSEWHERE,  /* the snapshots designate other blocks */
     PREPARED_KEPT,       /* all blocks are designated, and preserved already */
-    PREPARED_FIRST,      /* all blocks are designated, none is preserved */
+    PREPARED_FIRST,      /* all blocks are designated, none is preserved; nothing is preserved ahead */
+    PREPARED_FIRST_AHEAD, /* the same, but some may be preserved ahead */
     PREPARED_VIEW,       /* the load reads a snapshot whose blocks are unchanged */
     PREPARED_VIEW_KEPT,  /* the load reads a snapshot whose blocks are preserved */
     PREPARED_VIEW_WRITE, /* the load writes into a snapshot */
@@ -138,6 +140,7 @@ struct library {
     selsnap_view *view;
     struct meter *meter; /* NULL: malloc itself is used */
     uint64_t snapshot;   /* the newest */
+    bool ahead;          /* blocks may be preserved ahead */
 };
 /* A new store, on the counted devices and with a meter when `counted`. */
 void library_format(struct library *library, const struct devices *devices, bool counted);

@@ -4,6 +4,9 @@
 /* A load of 4 KiB requests at random places of 64 MiB, and one of 1 MiB in order over 256 MiB. */
 #define RANDOM_4K(reads, threads, every) \
     { reads, true, 4096, threads, 0, every, 64 * BENCH_MIB }
+/* The same random requests, so many at once in one call. */
+#define BATCH_4K(reads, batch) \
+    { reads, true, 4096, 1, batch, 0, 64 * BENCH_MIB }
 #define STREAM_1M(reads, threads, every) \
     { reads, false, BENCH_MIB, threads, 0, every, 256 * BENCH_MIB }
 
@@ -11,6 +14,7 @@
 #define ELSEWHERE PREPARED_ELSEWHERE, COPIER_COPIED
 #define KEPT PREPARED_KEPT, COPIER_COPIED
 #define FIRST PREPARED_FIRST, COPIER_FIRST
+#define FIRST_AHEAD PREPARED_FIRST_AHEAD, COPIER_FIRST
 #define FIRST_DEFERRED PREPARED_FIRST, COPIER_DEFERRED
 #define VIEW PREPARED_VIEW, COPIER_COPIED
 #define VIEW_KEPT PREPARED_VIEW_KEPT, COPIER_VIEW
@@ -29,15 +33,19 @@ const struct bench_case bench_cases[] = {
     {"write-preserved-4k-4-threads", false, KEPT, 1, RANDOM_4K(false, 4, 0)},
     {"write-preserved-4k-16-threads", false, KEPT, 1, RANDOM_4K(false, 16, 0)},
     {"write-preserved-4k-32-threads", false, KEPT, 1, RANDOM_4K(false, 32, 0)},
+    {"write-preserved-4k-batch-32", false, KEPT, 1, BATCH_4K(false, 32)},
     {"write-preserved-4k-flush-32", false, KEPT, 1, RANDOM_4K(false, 1, 32)},
     {"write-preserved-4k-1000-snapshots", false, KEPT, 1000, RANDOM_4K(false, 1, 0)},
     {"write-preserved-1m", false, KEPT, 1, STREAM_1M(false, 1, 0)},
 
     {"read-origin-4k", true, KEPT, 1, RANDOM_4K(true, 1, 0)},
     {"read-origin-4k-4-threads", false, KEPT, 1, RANDOM_4K(true, 4, 0)},
+    {"read-origin-4k-batch-32", false, KEPT, 1, BATCH_4K(true, 32)},
     {"read-origin-1m", false, KEPT, 1, STREAM_1M(true, 1, 0)},
 
     {"first-write-4k", true, FIRST, 1, RANDOM_4K(false, 1, 0)},
+    {"first-write-4k-ahead", true, FIRST_AHEAD, 1, RANDOM_4K(false, 1, 0)},
+    {"first-write-4k-batch-32", true, FIRST, 1, BATCH_4K(false, 32)},
     {"first-write-4k-durable", true, FIRST, 1, RANDOM_4K(false, 1, 1)},
     {"first-write-4k-flush-32", true, FIRST_DEFERRED, 1, RANDOM_4K(false, 1, 32)},
     {"first-write-4k-2-threads", false, FIRST, 1, RANDOM_4K(false, 2, 0)},

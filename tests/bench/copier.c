@@ -116,6 +116,40 @@ static int drain(struct copier *copier) {
     return code;
 }
 
+/* The old contents at once, one write of the store, one record and flush, then the new blocks at once. */
+static int batch_through(void *user, selsnap_io *const *ios, uint32_t count) {
+    struct copier *copier = user;
+    selsnap_io reads[PENDING_MAX];
+    selsnap_io *list[PENDING_MAX];
+    selsnap_iovec iov[PENDING_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ios[i]->kind == SELSNAP_IO_WRITE && !is_copied(copier, ios[i]->offset / BENCH_BLOCK, 1)) {
+            iov[n] = (selsnap_iovec){copier->old + (size_t)n * BENCH_BLOCK, BENCH_BLOCK};
+            reads[n] = *ios[i];
+            reads[n].kind = SELSNAP_IO_READ;
+            reads[n].iov = &iov[n];
+            list[n] = &reads[n];
+            n++;
+        }
+    }
+    if (n > 0) {
+        size_t bytes = (size_t)n * BENCH_BLOCK;
+        int code = selsnap_device_batch(copier->origin, list, n);
+        code = code == SELSNAP_OK ? selsnap_device_write(copier->store, copier->old, bytes,
+                                                         atomic_fetch_add(&copier->place, bytes))
+                                  : code;
+        code = code == SELSNAP_OK ? commit(copier) : code;
+        if (code != SELSNAP_OK) {
+            return code;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        atomic_store_explicit(&copier->copied[reads[i].offset / BENCH_BLOCK], 1, memory_order_release);
+    }
+    return selsnap_device_batch(copier->origin, ios, count);
+}
+
 static int write_deferred(void *user, const void *buf, size_t len, uint64_t offset) {
     struct copier *copier = user;
     memcpy(copier->fresh + (size_t)copier->pending * BENCH_BLOCK, buf, len);
@@ -178,8 +212,8 @@ void copier_close(struct copier *copier) {
 }
 
 struct target copier_target(struct copier *copier) {
-    struct target view = {write_view, read_view, flush_view, copier};
+    struct target view = {write_view, read_view, flush_view, NULL, copier};
     struct target live = {copier->mode == COPIER_DEFERRED ? write_deferred : write_through, read_through, flush_through,
-                          copier};
+                          batch_through, copier};
     return copier->mode == COPIER_VIEW ? view : live;
 }

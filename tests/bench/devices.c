@@ -96,7 +96,11 @@ static int bare_flush(void *user) {
     return selsnap_device_flush(user);
 }
 
+static int bare_batch(void *user, selsnap_io *const *ios, uint32_t count) {
+    return selsnap_device_batch(user, ios, count);
+}
+
 struct target device_target(selsnap_device *device) {
-    struct target target = {bare_write, bare_read, bare_flush, device};
+    struct target target = {bare_write, bare_read, bare_flush, bare_batch, device};
     return target;
 }

@@ -18,6 +18,10 @@ static int flush_live(void *user) {
     return selsnap_flush(((struct library *)user)->ss);
 }
 
+static int batch_live(void *user, selsnap_io *const *ios, uint32_t count) {
+    return selsnap_batch(((struct library *)user)->ss, ios, count);
+}
+
 static int write_view(void *user, const void *buf, size_t len, uint64_t offset) {
     return selsnap_view_write(((struct library *)user)->view, buf, len, offset);
 }
@@ -31,13 +35,14 @@ static int flush_view(void *user) {
 }
 
 struct target library_target(struct library *library) {
-    struct target live = {write_live, read_live, flush_live, library};
-    struct target view = {write_view, read_view, flush_view, library};
+    struct target live = {write_live, read_live, flush_live, batch_live, library};
+    struct target view = {write_view, read_view, flush_view, NULL, library};
     return library->view != NULL ? view : live;
 }
 
 void library_open(struct library *library, const struct devices *devices, bool counted) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
+    options.flags = library->ahead ? 0 : SELSNAP_OPEN_NO_AHEAD;
     library->view = NULL;
     library->meter = counted ? meter_open() : NULL;
     if (counted) {
@@ -82,6 +87,7 @@ static void overwrite(struct library *library, uint64_t bytes) {
 
 void library_prepare(struct library *library, const struct devices *devices, enum prepared prepared, unsigned snapshots,
                      uint64_t span, bool counted) {
+    library->ahead = prepared == PREPARED_FIRST_AHEAD;
     library_format(library, devices, counted);
     library_snapshots(library, snapshots, prepared == PREPARED_ELSEWHERE ? span : 0, span);
     if (prepared == PREPARED_KEPT || prepared == PREPARED_VIEW_KEPT) {

@@ -38,19 +38,51 @@ static void request(const struct worker *worker, uint8_t *buf, uint64_t done, ui
     }
 }
 
+/* Requests from the n-th on, all in one batch; the number of them. */
+static uint64_t request_batch(const struct worker *worker, uint8_t *buf, uint64_t n) {
+    enum { MOST = 64 };
+    const struct load *load = worker->load;
+    selsnap_io io[MOST];
+    selsnap_io *list[MOST];
+    selsnap_iovec iov[MOST];
+    uint32_t count = 0;
+    for (; count < load->batch && n < worker->requests; n += load->threads) {
+        uint8_t *own = buf + (size_t)count * load->bytes;
+        memcpy(own, &n, sizeof n);
+        iov[count] = (selsnap_iovec){own, load->bytes};
+        selsnap_io one = SELSNAP_IO_INIT;
+        one.kind = load->reads ? SELSNAP_IO_READ : SELSNAP_IO_WRITE;
+        one.iov = &iov[count];
+        one.iov_count = 1;
+        one.offset = place_of(load, n);
+        io[count] = one;
+        list[count] = &io[count];
+        count++;
+    }
+    bench_need(worker->target->batch(worker->target->user, list, count), "batch");
+    return count;
+}
+
 static void *work(void *user) {
     struct worker *worker = user;
     const struct load *load = worker->load;
-    uint8_t *buf = bench_memory(load->bytes);
-    memset(buf, 0x5a, load->bytes);
+    size_t len = (size_t)load->bytes * (load->batch != 0 ? load->batch : 1);
+    uint8_t *buf = bench_memory(len);
+    memset(buf, 0x5a, len);
     pthread_barrier_wait(worker->start);
-    for (uint64_t n = worker->number; n < worker->requests; n += load->threads) {
+    for (uint64_t n = worker->number; n < worker->requests;) {
         uint64_t before = worker->latencies != NULL ? bench_now_ns() : 0;
-        request(worker, buf, worker->count + 1, n);
-        if (worker->latencies != NULL) {
-            worker->latencies[worker->count] = bench_now_ns() - before;
+        uint64_t done = 1;
+        if (load->batch != 0) {
+            done = request_batch(worker, buf, n);
+        } else {
+            request(worker, buf, worker->count + 1, n);
         }
-        worker->count++;
+        for (uint64_t i = 0; i < done && worker->latencies != NULL; i++) {
+            worker->latencies[worker->count + i] = bench_now_ns() - before;
+        }
+        worker->count += done;
+        n += done * load->threads;
     }
     free(buf);
     return NULL;

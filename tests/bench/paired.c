@@ -41,7 +41,8 @@ struct result {
 };
 
 static bool happens_once(const struct bench_case *bench) {
-    return bench->prepared == PREPARED_FIRST || bench->prepared == PREPARED_VIEW_WRITE;
+    return bench->prepared == PREPARED_FIRST || bench->prepared == PREPARED_FIRST_AHEAD ||
+           bench->prepared == PREPARED_VIEW_WRITE;
 }
 
 static void prepare(const struct paired *paired, struct library *library, bool counted) {

@@ -105,7 +105,7 @@ static void *work(void *user) {
 static struct latency run_one(const struct devices *devices, unsigned which, uint64_t requests, uint64_t *ret_turns,
                               uint64_t *ret_gate) {
     const struct load load = {false, true, BENCH_BLOCK, 1, 0, 0, (uint64_t)SPAN_MIB * BENCH_MIB};
-    struct library library;
+    struct library library = {.ahead = true};
     struct latency latency;
     pthread_t thread;
     library_format(&library, devices, false);

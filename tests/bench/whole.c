@@ -95,7 +95,7 @@ static uint64_t restore(struct library *library) {
 }
 
 static void run_library(const struct devices *devices, const struct whole *whole, struct outcome *outcome) {
-    struct library library;
+    struct library library = {.ahead = true};
     library_format(&library, devices, true);
     library_snapshots(&library, 1, 0, (uint64_t)SPAN_MIB * BENCH_MIB);
     change(&library, whole);
