@@ -248,7 +248,7 @@ STEPS = [
     Step("tsan", FULL, tsan),
     Step("clang-tidy", FULL, tidy, after=["clang"]),
     Step("msan", FULL, msan),
-    Step("valgrind", FULL, valgrind, after=["gcc"]),
+    Step("valgrind", LONG, valgrind, after=["gcc"]),
     Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),
     Step("long", LONG, long_modes, after=["gcc"]),
