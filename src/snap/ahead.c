@@ -47,14 +47,30 @@ static bool has_room(struct selsnap *ss) {
     return room >= all / FREE_SHARE && atomic_load(&ss->ahead.unused) * ss->block_pages <= room / UNUSED_SHARE;
 }
 
-/* The widest window around the write, and one as wide on each side, as far as the run goes. */
-static int look_around(struct selsnap *ss, const struct ssn_stretch *own, unsigned level, struct surroundings *ret) {
+/* The widest window around the write, and one as wide on each side, as far as the run goes. Written counts what may be, by
+ * the need bits alone: what is not designated has a clear one, too. */
+static void look_at_bits(struct selsnap *ss, const struct ssn_stretch *own, unsigned level, struct surroundings *ret) {
     uint64_t run_first = own->first / SSN_RUN_BLOCKS * SSN_RUN_BLOCKS;
     uint64_t run_end = ssn_min_u64(run_first + SSN_RUN_BLOCKS, ss->block_count);
     uint64_t width = UINT64_C(1) << level;
     uint64_t window = own->first / width * width;
     ret->first = window - run_first < width ? run_first : window - width;
     ret->count = (unsigned)(ssn_min_u64(window + 2 * width, run_end) - ret->first);
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < ret->count; i++) {
+        uint64_t block = ret->first + i;
+        if (i == 0 || block % 64 == 0) {
+            bits = ssn_need_bits(&ss->need, block / 64 * 64);
+        }
+        ret->written[i] = (bits >> (block % 64) & 1) == 0;
+    }
+    for (unsigned i = 0; i < own->count; i++) {
+        ret->written[own->first + i - ret->first] = true;
+    }
+}
+
+/* Then by the index. */
+static int look_at_index(struct selsnap *ss, const struct ssn_stretch *own, struct surroundings *ret) {
     const struct ssn_stretch stretch = {ret->first, ret->count};
     struct ssn_plan *plan = ssn_plan_make(ss, &stretch, 1);
     if (plan == NULL) {
@@ -63,11 +79,8 @@ static int look_around(struct selsnap *ss, const struct ssn_stretch *own, unsign
     int rc = ssn_plan_ask(plan, NULL, UINT64_MAX);
     for (unsigned i = 0; rc == SELSNAP_OK && i < ret->count; i++) {
         ret->missing[i] = plan->kind[i] == SSN_ENTRY_DATA;
-        ret->written[i] = plan->kind[i] == SSN_ENTRY_NONE && plan->had[i] != 0 &&
-                          ssn_need_test(&ss->need, ret->first + i, 1) == SSN_NEED_CLEAR;
-    }
-    for (unsigned i = 0; i < own->count; i++) {
-        ret->written[own->first + i - ret->first] = true;
+        bool is_own = ret->first + i >= own->first && ret->first + i < own->first + own->count;
+        ret->written[i] = ret->written[i] && (is_own || (plan->kind[i] == SSN_ENTRY_NONE && plan->had[i] != 0));
     }
     ssn_free(&ss->mem, plan);
     return rc;
@@ -86,6 +99,17 @@ static bool worth_it(const struct surroundings *around, uint64_t window, unsigne
     return count_written(around, window, width) >= REASONS[level] ||
            (window >= width && count_written(around, window - width, width) == width) ||
            count_written(around, window + width, width) == width;
+}
+
+/* The greatest level, at most `level`, of a window that holds the write and is worth it; 0: none. */
+static unsigned best_level(const struct surroundings *around, const struct ssn_stretch *own, unsigned level) {
+    for (; level > 0; level--) {
+        uint64_t window = own->first >> level << level;
+        if (own->first + own->count <= window + (UINT64_C(1) << level) && worth_it(around, window, level)) {
+            return level;
+        }
+    }
+    return 0;
 }
 
 /* From the first to the last block of the window that would be preserved, or is to be. */
@@ -111,19 +135,19 @@ bool ssn_ahead_choose(struct selsnap *ss, const struct ssn_stretch *own, struct 
     }
     struct surroundings around;
     memset(&around, 0, sizeof around);
-    if (look_around(ss, own, level, &around) != SELSNAP_OK) {
-        return false; /* the write's own blocks will tell */
+    look_at_bits(ss, own, level, &around);
+    level = best_level(&around, own, level);
+    /* A failure to read the index there: the write's own blocks will tell. */
+    if (level == 0 || look_at_index(ss, own, &around) != SELSNAP_OK) {
+        return false;
     }
-    for (; level > 0; level--) {
-        uint64_t window = own->first >> level << level;
-        uint64_t end = window + (UINT64_C(1) << level);
-        if (own->first + own->count > end || !worth_it(&around, window, level)) {
-            continue;
-        }
-        *ret_wider = trim(&around, own, window, end);
-        return ret_wider->count > own->count;
+    level = best_level(&around, own, level);
+    if (level == 0) {
+        return false;
     }
-    return false;
+    uint64_t window = own->first >> level << level;
+    *ret_wider = trim(&around, own, window, window + (UINT64_C(1) << level));
+    return ret_wider->count > own->count;
 }
 
 void ssn_ahead_taken(struct selsnap *ss, uint64_t blocks) {

@@ -127,6 +127,13 @@ static uint64_t word_of_page(struct ssn_need *need, uint64_t page_index, uint64_
     return own ? bits : UINT64_MAX;
 }
 
+uint64_t ssn_need_bits(struct ssn_need *need, uint64_t first_block) {
+    uint64_t index = first_block / SSN_NEED_PAGE_BLOCKS;
+    bool current = index < need->page_count &&
+                   atomic_load_explicit(&need->pages[index].version, memory_order_acquire) == ssn_need_version(need);
+    return current ? word_of_page(need, index, first_block % SSN_NEED_PAGE_BLOCKS / 64) : UINT64_MAX;
+}
+
 enum ssn_need_answer ssn_need_run(struct ssn_need *need, uint64_t first_block, uint64_t end, uint64_t *ret_count) {
     uint64_t index = first_block / SSN_NEED_PAGE_BLOCKS;
     uint64_t base = index * SSN_NEED_PAGE_BLOCKS;

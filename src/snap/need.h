@@ -71,6 +71,8 @@ enum ssn_need_answer ssn_need_test(struct ssn_need *need, uint64_t first_block, 
  * A page that is stale has one answer throughout.
  */
 enum ssn_need_answer ssn_need_run(struct ssn_need *need, uint64_t first_block, uint64_t end, uint64_t *ret_count);
+/* The bits of 64 blocks from `first_block` on, a multiple of 64; ones where they are not known. A moment's view. */
+uint64_t ssn_need_bits(struct ssn_need *need, uint64_t first_block);
 /* Outside the gate: brings the pages of the range up to `version`, with slots. May read the store. */
 int ssn_need_refresh(struct selsnap *ss, uint64_t first_block, uint64_t count, uint64_t version);
 /* Inside the gate, by the holder of the claim, with nothing needed for these blocks at the present version. */

@@ -90,13 +90,18 @@ static unsigned rounds_of(const struct paired *paired) {
     return paired->options->rounds * (happens_once(paired->bench) ? 1 : 3);
 }
 
-/* As many requests as the library does in a round's time; no more than there are places where each is written once. */
+/* As many requests as the library does in a round's time; no more than there are places where each is written once. What is
+ * preserved ahead pays when its own writes come: there it is a whole pass. */
 static void choose_requests(struct paired *paired) {
     const struct load *load = &paired->bench->load;
     uint64_t least = (load->bytes > BENCH_BLOCK ? 16 : 64) * (uint64_t)load->threads;
     uint64_t most = happens_once(paired->bench) ? load->span / load->bytes : UINT64_C(1) << 20;
     double budget = (paired->options->quick ? 10e6 : 60e6) / (happens_once(paired->bench) ? 1 : 3);
     double each = 1e18;
+    if (paired->bench->prepared == PREPARED_FIRST_AHEAD) {
+        paired->requests = most;
+        return;
+    }
     paired->requests = least;
     for (unsigned i = 0; i < 3; i++) {
         double taken = (double)run_library(paired, NULL).wall / (double)least;
