@@ -103,8 +103,15 @@ static int check_space(struct ssn_store *store, const struct load *load, bool es
     uint64_t need = ssn_store_need(store, load->ops, load->bytes, load->takes + load->gives);
     /* What lessens the store may use the reserve up; what records losses leaves a part of it to that. */
     uint64_t keep = store->fixed_reserve;
+    uint64_t promised = atomic_load(&store->space.promised);
+    if (!essential && promised > 0) {
+        uint64_t runs = load->takes + load->gives;
+        uint64_t more = ssn_store_promised_changes(store, promised);
+        need = ssn_store_need(store, load->ops + more, load->bytes + more * SSN_PROMISED_BYTES, runs + more);
+        keep += promised;
+    }
     if (essential) {
-        keep = load->deletes + load->gives > 0 ? 0 : keep / 4;
+        keep = load->deletes + load->gives > 0 ? 0 : store->fixed_reserve / 4;
     }
     bool wait = changes_wait(store);
     if (room >= need + keep) {

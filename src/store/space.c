@@ -2,6 +2,7 @@
 /* See space.h. */
 #include "space.h"
 
+#include <assert.h>
 #include <selsnap/selsnap.h>
 #include <string.h>
 
@@ -300,8 +301,6 @@ static unsigned filling(struct ssn_space *space) {
 
 static int take_locked(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t failures,
                        struct ssn_run *ret_run) {
-    ssn_space_poll_locked(space);
-    ssn_space_tell_room(space);
     uint64_t room = atomic_load(&space->room);
     uint64_t may = room > keep ? room - keep : 0;
     wanted = ssn_min_u64(wanted, may / unit * unit);
@@ -325,14 +324,38 @@ static int take_locked(struct ssn_space *space, uint64_t wanted, uint64_t unit, 
     return SELSNAP_OK;
 }
 
-int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t failures,
-                   struct ssn_run *ret_run, unsigned *ret_percent) {
+int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t own,
+                   uint64_t failures, struct ssn_run *ret_run, unsigned *ret_percent) {
     pthread_mutex_lock(&space->lock);
+    ssn_space_poll_locked(space);
+    ssn_space_tell_room(space);
+    keep += atomic_load(&space->promised) - own;
     int rc = take_locked(space, wanted, unit, keep, failures, ret_run);
     ssn_space_tell_room(space);
     *ret_percent = filling(space);
     pthread_mutex_unlock(&space->lock);
     return rc;
+}
+
+bool ssn_space_promise(struct ssn_space *space, uint64_t pages, uint64_t keep) {
+    pthread_mutex_lock(&space->lock);
+    ssn_space_poll_locked(space);
+    ssn_space_tell_room(space);
+    uint64_t promised = atomic_load(&space->promised);
+    /* What waits may be for metadata only by the time that this is taken, or wait still. */
+    uint64_t ready = atomic_load(&space->room) - atomic_load(&space->waiting);
+    bool ok = ready >= keep + promised + pages;
+    atomic_store(&space->promised, promised + (ok ? pages : 0));
+    pthread_mutex_unlock(&space->lock);
+    return ok;
+}
+
+void ssn_space_promise_by(struct ssn_space *space, int64_t pages) {
+    pthread_mutex_lock(&space->lock);
+    uint64_t promised = atomic_load(&space->promised);
+    assert(pages >= 0 || promised >= (uint64_t)-pages);
+    atomic_store(&space->promised, promised + (uint64_t)pages);
+    pthread_mutex_unlock(&space->lock);
 }
 
 /* lease_lock: takes the run out of the leases; gives the pages that were leased, and the oldest lease's failures. */

@@ -322,24 +322,57 @@ static bool may_gain(struct ssn_store *store, uint64_t unit) {
            (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
 }
 
-int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages) {
-    struct ssn_run run;
+/* Pages that stay beside data: for the changes that come with a run, and with what is promised. */
+static uint64_t kept_room(struct ssn_store *store, uint64_t promised) {
+    uint64_t more = ssn_store_promised_changes(store, promised);
+    uint64_t ops = NEED_OF_A_WRITE + more;
+    pthread_mutex_lock(&store->journal.lock);
+    uint64_t keep = ssn_store_need(store, ops, more * SSN_PROMISED_BYTES, ops) + store->fixed_reserve;
+    pthread_mutex_unlock(&store->journal.lock);
+    return keep;
+}
+
+/* Wanted of the space: a run of it, or a promise. */
+struct wish {
+    bool promise;
+    uint64_t pages;
+    uint64_t unit;
+    uint64_t own; /* pages of what is promised */
+};
+
+static int try_wish(struct ssn_store *store, const struct wish *wish, struct ssn_run *ret_run) {
     unsigned percent = 0;
+    uint64_t promised = atomic_load(&store->space.promised);
+    if (wish->promise) {
+        uint64_t keep = kept_room(store, promised + wish->pages);
+        return ssn_space_promise(&store->space, wish->pages, keep) ? SELSNAP_OK : SELSNAP_ENOSPACE;
+    }
+    int rc = ssn_space_take(&store->space, wish->pages, wish->unit, kept_room(store, promised), wish->own,
+                            atomic_load(&store->flush_failures), ret_run, &percent);
+    if (percent != 0) {
+        ssn_event(store->report, SELSNAP_EVENT_STORE_FILLING, 0, 0, 0, percent);
+    }
+    return rc;
+}
+
+static int get_wish(struct ssn_store *store, const struct wish *wish, struct ssn_run *ret_run) {
     int rc = SELSNAP_ENOSPACE;
     for (int attempt = 0; rc == SELSNAP_ENOSPACE; attempt++) {
-        pthread_mutex_lock(&store->journal.lock);
-        uint64_t keep = ssn_store_need(store, NEED_OF_A_WRITE, 0, NEED_OF_A_WRITE) + store->fixed_reserve;
-        pthread_mutex_unlock(&store->journal.lock);
-        rc = ssn_space_take(&store->space, wanted, unit, keep, atomic_load(&store->flush_failures), &run, &percent);
-        if (percent != 0) {
-            ssn_event(store->report, SELSNAP_EVENT_STORE_FILLING, 0, 0, 0, percent);
-        }
-        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, unit)) {
+        rc = try_wish(store, wish, ret_run);
+        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, wish->unit)) {
             break;
         }
         int folded = ssn_checkpoint_shared(store, true);
         rc = folded == SELSNAP_OK ? rc : folded;
     }
+    return rc;
+}
+
+int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t promised,
+                            uint64_t *ret_place, uint64_t *ret_pages) {
+    struct ssn_run run = {0, 0};
+    const struct wish wish = {false, wanted, unit, promised};
+    int rc = get_wish(store, &wish, &run);
     if (rc == SELSNAP_ENOSPACE) {
         return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data", unit);
     }
@@ -348,6 +381,27 @@ int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint
         *ret_pages = run.pages;
     }
     return rc;
+}
+
+int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages) {
+    return ssn_store_take_promised(store, wanted, unit, 0, ret_place, ret_pages);
+}
+
+int ssn_store_promise(struct ssn_store *store, uint64_t pages, uint64_t unit) {
+    const struct wish wish = {true, pages, unit, 0};
+    return get_wish(store, &wish, NULL);
+}
+
+void ssn_store_take_back(struct ssn_store *store, uint64_t promised) {
+    if (promised > 0) {
+        ssn_space_promise_by(&store->space, -(int64_t)promised);
+    }
+}
+
+void ssn_store_promise_again(struct ssn_store *store, uint64_t promised) {
+    if (promised > 0) {
+        ssn_space_promise_by(&store->space, (int64_t)promised);
+    }
 }
 
 void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages) {

@@ -183,6 +183,17 @@ int ssn_store_settle(struct ssn_store *store, bool *ret_ever);
  * SELSNAP_ENOSPACE, or the errors of a checkpoint.
  */
 int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
+/*
+ * Promises room for data that will be taken later, in runs of `unit` pages: as much less is there for everybody else.
+ * To take it, give what was promised to ssn_store_take_promised(), and take the promise back when the transaction is
+ * about to be committed. SELSNAP_ENOSPACE: nothing is promised; a checkpoint was tried where that can help.
+ */
+int ssn_store_promise(struct ssn_store *store, uint64_t pages, uint64_t unit);
+int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t promised,
+                            uint64_t *ret_place, uint64_t *ret_pages);
+void ssn_store_take_back(struct ssn_store *store, uint64_t promised);
+/* After what was taken under it was given back with ssn_store_untake(): the promise holds again. */
+void ssn_store_promise_again(struct ssn_store *store, uint64_t promised);
 /* Pages that are free for data, without the reserve; *ret_all: of how many. Cheap; a moment's view. */
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 /* Gives back what no transaction took (it is used again only when the read sections open now have ended). */

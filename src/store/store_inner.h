@@ -156,6 +156,11 @@ bool ssn_generation_seek(const struct ssn_generation *generation, const struct s
 
 /* Writes out what waits; no new transaction joins. */
 int ssn_store_drain(struct ssn_store *store);
+/* The changes that will record what is promised: an entry and a run for each block. */
+enum { SSN_PROMISED_BYTES = 80 };
+static inline uint64_t ssn_store_promised_changes(const struct ssn_store *store, uint64_t promised_pages) {
+    return promised_pages / (store->facts.block_bytes / SSN_PAGE_SIZE);
+}
 /* Pages that the next checkpoint may need, with so many more changes. journal.lock or a moment's view. */
 uint64_t ssn_store_need(struct ssn_store *store, uint64_t ops, uint64_t bytes, uint64_t runs);
 /* Percent of the limit that the ring, or memory, has in use. journal.lock. */
