@@ -23,9 +23,22 @@ void ssn_claims_fini(struct ssn_claims *claims) {
     pthread_mutex_destroy(&claims->lock);
 }
 
+static bool overlaps(const struct ssn_claim *c, uint64_t first, uint64_t count) {
+    return first < c->first + c->count && c->first < first + count;
+}
+
 static bool overlaps_held(const struct ssn_claims *claims, uint64_t first, uint64_t count) {
     for (const struct ssn_claim *c = claims->held; c != NULL; c = c->next) {
-        if (first < c->first + c->count && c->first < first + count) {
+        if (overlaps(c, first, count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool overlaps_turn(const struct ssn_claims *claims, uint64_t first, uint64_t count) {
+    for (unsigned i = 0; i < claims->turn_count; i++) {
+        if (overlaps(&claims->turn[i], first, count)) {
             return true;
         }
     }
@@ -34,15 +47,16 @@ static bool overlaps_held(const struct ssn_claims *claims, uint64_t first, uint6
 
 static bool any_overlaps(const struct ssn_claims *claims, const struct ssn_claim *wanted, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        if (overlaps_held(claims, wanted[i].first, wanted[i].count)) {
+        if (overlaps_held(claims, wanted[i].first, wanted[i].count) ||
+            (claims->turn != wanted && overlaps_turn(claims, wanted[i].first, wanted[i].count))) {
             return true;
         }
     }
     return false;
 }
 
-void ssn_claims_take_all(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count) {
-    pthread_mutex_lock(&claims->lock);
+/* lock is held. */
+static void take_when_free(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count) {
     while (any_overlaps(claims, wanted, count)) {
         pthread_cond_wait(&claims->released, &claims->lock);
     }
@@ -51,6 +65,22 @@ void ssn_claims_take_all(struct ssn_claims *claims, struct ssn_claim *wanted, un
         wanted[i].next = claims->held;
         claims->held = &wanted[i];
     }
+}
+
+void ssn_claims_take_all(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count) {
+    pthread_mutex_lock(&claims->lock);
+    take_when_free(claims, wanted, count);
+    pthread_mutex_unlock(&claims->lock);
+}
+
+void ssn_claims_take_in_turn(struct ssn_claims *claims, struct ssn_claim *wanted, unsigned count) {
+    pthread_mutex_lock(&claims->lock);
+    assert(claims->turn == NULL);
+    claims->turn = wanted;
+    claims->turn_count = count;
+    take_when_free(claims, wanted, count);
+    claims->turn = NULL;
+    claims->turn_count = 0;
     pthread_mutex_unlock(&claims->lock);
 }
 

@@ -40,14 +40,22 @@ static unsigned shard_of_thread(void) {
     return (unsigned)((bits >> 12) ^ (bits >> 20)) % SSN_GATE_SHARDS;
 }
 
+bool ssn_gate_try_enter(struct ssn_gate *gate, unsigned *ret_shard) {
+    *ret_shard = shard_of_thread();
+    atomic_fetch_add(&gate->shards[*ret_shard].inside, 1);
+    if (atomic_load(&gate->closed) == 0) {
+        return true;
+    }
+    ssn_gate_leave(gate, *ret_shard);
+    return false;
+}
+
 unsigned ssn_gate_enter(struct ssn_gate *gate) {
-    unsigned shard = shard_of_thread();
+    unsigned shard;
     for (;;) {
-        atomic_fetch_add(&gate->shards[shard].inside, 1);
-        if (atomic_load(&gate->closed) == 0) {
+        if (ssn_gate_try_enter(gate, &shard)) {
             return shard;
         }
-        ssn_gate_leave(gate, shard);
         pthread_mutex_lock(&gate->lock);
         while (atomic_load(&gate->closed) != 0) {
             pthread_cond_wait(&gate->opened, &gate->lock);

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { SSN_GATE_SHARDS = 16 };
@@ -31,6 +32,8 @@ int ssn_gate_init(struct ssn_gate *gate);
 void ssn_gate_fini(struct ssn_gate *gate);
 /* Waits while the gate is closed. Gives what to hand to leave. */
 unsigned ssn_gate_enter(struct ssn_gate *gate);
+/* The same, but false if it is closed. */
+bool ssn_gate_try_enter(struct ssn_gate *gate, unsigned *ret_shard);
 void ssn_gate_leave(struct ssn_gate *gate, unsigned shard);
 /* The same, and counts writes, on the cache line that the writer has anyway. */
 void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes);
