@@ -335,7 +335,8 @@ typedef void (*selsnap_log_fn)(void *user, uint32_t level, const char *message);
 typedef struct selsnap_open_options {
     uint32_t struct_size;   /**< sizeof(selsnap_open_options). */
     uint32_t flags;         /**< SELSNAP_OPEN_*. */
-    uint64_t memory_limit;  /**< Bytes the context may allocate; at least 4 MiB + 3 x the journal; 0: 64 MiB. */
+    uint64_t memory_limit;  /**< Bytes the context may allocate; at least 4 MiB + 3 x the journal, and for
+                                 deferred_bytes 33/32 of them + 32 KiB; 0: 64 MiB. */
     selsnap_allocator allocator; /**< Used for all the context's memory. */
     selsnap_event_fn event; /**< NULL, or told of events. */
     void *event_user;       /**< Given to event. */
@@ -343,9 +344,11 @@ typedef struct selsnap_open_options {
     void *log_user;         /**< Given to log. */
     char *ret_message;      /**< NULL, or where to put a text about a failed open. */
     uint64_t message_size;  /**< Bytes at ret_message. */
+    uint64_t deferred_bytes; /**< Bytes of writes that may be kept in memory (deferred mode); at least a block; 0: none, every
+                                  write preserves before it returns. See selsnap_write(). */
 } selsnap_open_options;
 /** @brief Default ::selsnap_open_options. */
-#define SELSNAP_OPEN_OPTIONS_INIT {sizeof(selsnap_open_options), 0, 0, {0, 0, 0, 0}, 0, 0, 0, 0, 0, 0}
+#define SELSNAP_OPEN_OPTIONS_INIT {sizeof(selsnap_open_options), 0, 0, {0, 0, 0, 0}, 0, 0, 0, 0, 0, 0, 0}
 
 /**
  * @brief Open a store on its origin, and recover from whatever happened before.
@@ -380,12 +383,13 @@ SELSNAP_API int selsnap_open(selsnap_device *store, selsnap_device *origin, cons
 /**
  * @brief Flush, write a checkpoint and a clean mark, and free the context. All views must be closed.
  *
- * The context is gone on return, whatever is returned, except with ::SELSNAP_EBUSY.
+ * The context is gone on return, whatever is returned, except with ::SELSNAP_EBUSY. Deferred writes are preserved for and
+ * written first; those for which that fails are lost, as in a power cut, and the result tells why.
  *
  * @param[in] ss  Context, or NULL.
  *
  * @retval SELSNAP_EBUSY     Views are open; nothing was done.
- * @retval SELSNAP_EIO       The origin could not be flushed.
+ * @retval SELSNAP_EIO       The origin could not be flushed, or deferred writes not be written.
  * @retval SELSNAP_ESTORE    The store could not be written; the next open recovers as after a crash.
  * @retval SELSNAP_ENOSPACE  No room for the last checkpoint; as with SELSNAP_ESTORE.
  * @retval SELSNAP_ENOMEM    No memory for it; as with SELSNAP_ESTORE.
@@ -441,9 +445,10 @@ typedef struct selsnap_stats {
     uint64_t epoch;               /**< The next point. */
     uint64_t reclaim_pending;     /**< 1 while deleted snapshots' space waits for selsnap_step(). */
     uint64_t blocks_ahead;        /**< Of blocks_preserved, those that were not being written themselves. */
+    uint64_t deferred_bytes;      /**< Of writes, kept in memory now (deferred mode). */
 } selsnap_stats;
 /** @brief An empty ::selsnap_stats. */
-#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0}
+#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0, 0}
 
 /**
  * @brief Read a context's figures.
@@ -488,6 +493,12 @@ SELSNAP_API int selsnap_read(selsnap *ss, void *buf, size_t len, uint64_t offset
 /**
  * @brief Write to the live device, preserving designated blocks first.
  *
+ * In deferred mode (selsnap_open_options.deferred_bytes) what needs preserving is kept in memory instead: as in the cache
+ * that disks have, where selsnap_read() finds it. Store space for it is set aside, so that a full store is told here. It
+ * is preserved for and written, many blocks at once, by selsnap_flush(), selsnap_step(), selsnap_snapshot_create(),
+ * selsnap_restore_start() and selsnap_close(), by a write that finds no room for more, and by one that finds the oldest
+ * kept for more than a second. An error of that may be the result of the write, which then is not kept.
+ *
  * @param[in] ss      Context.
  * @param[in] buf     @p len bytes, any memory alignment; not kept.
  * @param[in] len     Bytes; 0 does nothing.
@@ -505,7 +516,8 @@ SELSNAP_API int selsnap_read(selsnap *ss, void *buf, size_t len, uint64_t offset
  * @retval SELSNAP_EINVAL     @p ss or @p buf is NULL; nothing was written.
  *
  * @threading   Any thread. Writes that preserve the same blocks wait for each other.
- * @durability  Volatile until selsnap_flush(); what it overwrites is preserved durably before.
+ * @durability  Volatile until selsnap_flush(); what it overwrites is preserved durably before. In deferred mode a killed
+ *              process loses what is not flushed, too.
  * @since 0.1
  */
 SELSNAP_API int selsnap_write(selsnap *ss, const void *buf, size_t len, uint64_t offset) SELSNAP_MUST_CHECK;
@@ -612,10 +624,19 @@ SELSNAP_API int selsnap_batch(selsnap *ss, selsnap_io *const *ios, uint32_t coun
 /**
  * @brief Make what was written to the live device durable.
  *
+ * In deferred mode, what is kept in memory is preserved for and written first. Where that fails it stays kept, can be
+ * read, and is tried again by the next flush.
+ *
  * @param[in] ss  Context.
  * @retval SELSNAP_EIO     The origin failed; writes since the last flush may be lost.
  * @retval SELSNAP_ESTORE  During a restore, its progress could not be recorded: writes to blocks it restored may be lost.
- * @retval SELSNAP_ENOMEM  During a restore, no memory to record its progress; nothing was flushed.
+ *                         In deferred mode also: the store failed while preserving; nothing was flushed.
+ * @retval SELSNAP_ENOMEM  During a restore, no memory to record its progress; nothing was flushed. In deferred mode also:
+ *                         none to preserve; the same.
+ * @retval SELSNAP_ENOSPACE  In deferred mode, no room to preserve after all, and a snapshot's policy says fail; nothing was
+ *                         flushed.
+ * @retval SELSNAP_EDAMAGED  In deferred mode, the index could not be read where blocks are to be preserved; nothing was
+ *                         flushed.
  * @retval SELSNAP_EINVAL  @p ss is NULL.
  * @threading   Any thread.
  * @durability  Every write that had returned before the call survives a power cut.
@@ -672,11 +693,11 @@ typedef struct selsnap_step_options {
  *
  * @retval SELSNAP_ECANCELED   The progress callback said so; what was done stays done.
  * @retval SELSNAP_EREADONLY   Opened read-only.
- * @retval SELSNAP_EIO         The origin failed while restoring; the rest is still to do.
+ * @retval SELSNAP_EIO         The origin failed while restoring, or writing what was deferred; the rest is still to do.
  * @retval SELSNAP_ESTORE      The store failed; the rest is still to do.
  * @retval SELSNAP_EBUSY       Another thread does the same work.
- * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs of blocks to restore; the rest is
- *                             still to do.
+ * @retval SELSNAP_ENOSPACE    No room to preserve what an older snapshot needs of blocks to restore, or to write what was
+ *                             deferred; the rest is still to do.
  * @retval SELSNAP_EDAMAGED    As selsnap_restore_run(), for a restore; otherwise a record in the store failed its check,
  *                             and the rest is still to do.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; the rest is still to do.
@@ -697,6 +718,7 @@ SELSNAP_API int selsnap_step(selsnap *ss, const selsnap_step_options *options, u
  *
  * @param[in] ss  Context.
  * @retval SELSNAP_ESTORE     Abandoned, but not recorded.
+ * @retval SELSNAP_EIO        Abandoned, but the origin failed to write what was deferred: that stays kept.
  * @retval SELSNAP_EREADONLY  The context was opened read-only; it is not abandoned.
  * @retval SELSNAP_EINVAL     @p ss is NULL.
  * @threading   Any thread.
@@ -843,7 +865,7 @@ typedef struct selsnap_snapshot_options {
  * @retval SELSNAP_ELIMIT      A name or property is too long; nothing changed.
  * @retval SELSNAP_EMEMLIMIT   No room for its record under the memory limit; nothing changed.
  * @retval SELSNAP_ENOSPACE    Nothing changed.
- * @retval SELSNAP_EIO         The origin could not be flushed; there is no snapshot.
+ * @retval SELSNAP_EIO         The origin could not be flushed (or deferred writes not written); there is no snapshot.
  * @retval SELSNAP_ESTORE      There is no snapshot now; after a crash it may exist, whole.
  * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
  * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
@@ -851,7 +873,7 @@ typedef struct selsnap_snapshot_options {
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  *
  * @threading   Any thread.
- * @durability  Durable on return, with everything the origin acknowledged before its point.
+ * @durability  Durable on return, with everything the origin acknowledged before its point, deferred writes included.
  * @since 0.1
  */
 SELSNAP_API int selsnap_snapshot_create(selsnap *ss, const selsnap_snapshot_options *options,
@@ -1287,6 +1309,7 @@ typedef struct selsnap_restore_options {
  * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
  * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
  * @retval SELSNAP_ENOSPACE    Nothing changed.
+ * @retval SELSNAP_EIO         The origin failed to write what was deferred; nothing changed.
  * @retval SELSNAP_EDAMAGED    A record in the store failed its check; nothing changed.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; nothing changed.
  * @threading   Any thread; writers of the blocks wait until it has begun.

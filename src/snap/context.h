@@ -6,11 +6,13 @@
  *   1. admin            serialises what changes snapshots, designations and jobs; held across store I/O; never taken by
  *                       reads and writes of the live device
  *   2. overlay->lock    one snapshot's overlay (writers of it take turns)
- *   3. claims, gate     waiting places, not held across anything but what their own comments say
+ *   3. deferred->draining   one drain at a time; held across I/O; taken by nobody who holds a claim
+ *      claims, gate     waiting places, not held across anything but what their own comments say
  *   4. job->record_lock a restore's durable progress; held across store I/O
  *   5. catalogue->lock  lists of snapshots and designations; memory only
  *   6. job->lock        a restore's progress; memory only
  *   7. need->lock       slots of need bits; memory only
+ *      deferred->lock   pending writes; memory only
  *   8. the store's own locks
  * Whoever holds the gate closed does no store I/O.
  */
@@ -91,6 +93,8 @@ struct selsnap {
     struct ssn_need need;
     struct ssn_buffers buffers; /* each chunk_blocks * block_bytes */
     struct ssn_ahead ahead;
+    uint64_t deferred_bytes;       /* of writes that may be kept in memory */
+    struct ssn_deferred *deferred; /* NULL: every write preserves before it returns; never changes while in use */
     struct ssn_counters count;
     _Atomic bool abandoned;
     _Atomic uint64_t freezes; /* not under admin: a restore that starts holds it while it waits for frozen writers */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See livedev.h. A write, chunk by chunk, is tested inside the gate by the need bits: clear, and it is done at once; else
- * the gate is left, and it goes by livewrite.h.
+ * See livedev.h. A write, chunk by chunk, is tested inside the gate by the need bits: clear, and it is done at once;
+ * else the gate is left, and it goes by livewrite.h.
  */
 #include "livedev.h"
 
+#include "deferred.h"
 #include "livewrite.h"
 #include "restore.h"
+
+#include <string.h>
 
 /* What is done to the origin once nothing needs its old content. */
 enum change_kind { CHANGE_WRITE, CHANGE_ZEROES };
@@ -17,6 +20,26 @@ struct change {
     uint32_t iov_count;
     uint64_t offset; /* where iov begins */
 };
+
+/* What the change writes to [offset, offset + len), into memory. */
+static void copy_change(const void *user, uint8_t *to, uint64_t offset, uint64_t len) {
+    const struct change *change = user;
+    if (change->kind == CHANGE_ZEROES) {
+        memset(to, 0, (size_t)len);
+        return;
+    }
+    uint64_t skip = offset - change->offset;
+    for (uint32_t at = 0; len > 0; at++) {
+        const selsnap_iovec *from = &change->iov[at];
+        size_t part = (size_t)ssn_min_u64(from->len > skip ? from->len - skip : 0, len);
+        if (part > 0) {
+            memcpy(to, (const uint8_t *)from->base + skip, part);
+        }
+        to += part;
+        len -= part;
+        skip -= ssn_min_u64(skip, from->len);
+    }
+}
 
 /* Writes [offset, offset + len) of the change to the origin, in pieces of as many buffers as fit. */
 static int write_pieces(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
@@ -53,7 +76,8 @@ static int write_pieces(struct selsnap *ss, const struct change *change, uint64_
     return SELSNAP_OK;
 }
 
-static int apply_change(struct selsnap *ss, const struct change *change, uint64_t offset, uint64_t len) {
+static int apply_change(struct selsnap *ss, const void *user, uint64_t offset, uint64_t len) {
+    const struct change *change = user;
     int rc;
     if (change->kind == CHANGE_ZEROES) {
         rc = ssn_device_write_zeroes(ss->origin, offset, len);
@@ -70,6 +94,10 @@ static int apply_change(struct selsnap *ss, const struct change *change, uint64_
 /* One chunk: blocks of one run, no more than a chunk. [offset, offset + len) lies in them. */
 static int change_chunk(struct selsnap *ss, const struct change *change, uint64_t first, uint64_t count,
                         uint64_t offset, uint64_t len) {
+    if (ss->deferred != NULL) {
+        const struct ssn_deferred_change deferred = {first, count, offset, len, copy_change, apply_change, change};
+        return ssn_deferred_write(ss, &deferred);
+    }
     struct ssn_claim claim = {.first = first, .count = count};
     unsigned shard;
     int rc = ssn_write_enter(ss, &claim, 1, &shard);
@@ -80,11 +108,12 @@ static int change_chunk(struct selsnap *ss, const struct change *change, uint64_
     return rc;
 }
 
-/* Inside the gate at once if no block of the range needs anything. false: left again. */
+/* Inside the gate at once if no block of the range needs anything, nor has pending data. false: left again. */
 static bool enter_clean(struct selsnap *ss, uint64_t first, uint64_t count, unsigned *ret_shard) {
     *ret_shard = ssn_gate_enter(&ss->gate);
-    if (atomic_load_explicit(&ss->abandoned, memory_order_relaxed) ||
-        ssn_need_test(&ss->need, first, count) == SSN_NEED_CLEAR) {
+    if ((atomic_load_explicit(&ss->abandoned, memory_order_relaxed) ||
+         ssn_need_test(&ss->need, first, count) == SSN_NEED_CLEAR) &&
+        (ss->deferred == NULL || !ssn_deferred_may_have(ss->deferred, first, count))) {
         return true;
     }
     ssn_gate_leave(&ss->gate, *ret_shard);
@@ -137,7 +166,8 @@ int ssn_live_write_zeroes(struct selsnap *ss, uint64_t offset, uint64_t len) {
 
 /* ---- discarding ---- */
 
-/* Discards the blocks from `first` on if nobody needs them, or passes those that somebody does: what has one answer. */
+/* Discards the blocks from `first` on if nobody needs them and nothing is pending, or passes those of which that is not
+ * so: what has one answer. */
 static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64_t *ret_passed) {
     int rc = ssn_need_refresh(ss, first, 1, ssn_need_version(&ss->need));
     if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
@@ -148,8 +178,10 @@ static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64
     if (atomic_load(&ss->abandoned)) {
         answer = SSN_NEED_CLEAR;
     }
+    bool pending;
+    *ret_passed = ssn_deferred_run(ss->deferred, first, *ret_passed, &pending);
     rc = SELSNAP_OK;
-    if (answer == SSN_NEED_CLEAR) {
+    if (answer == SSN_NEED_CLEAR && !pending) {
         uint64_t offset = ssn_offset_of(ss, first);
         uint64_t stop = ssn_min_u64(ssn_offset_of(ss, first + *ret_passed), ss->origin_bytes);
         rc = ssn_device_discard(ss->origin, offset, stop - offset);
@@ -176,5 +208,6 @@ int ssn_live_discard(struct selsnap *ss, uint64_t offset, uint64_t len) {
 }
 
 int ssn_live_flush(struct selsnap *ss) {
-    return ssn_restore_flush_origin(ss);
+    int rc = ssn_deferred_drain(ss);
+    return rc == SELSNAP_OK ? ssn_restore_flush_origin(ss) : rc;
 }

@@ -8,11 +8,12 @@
  *   WRITE     the origin, inside the gate; leave; release
  *
  * The claim keeps what was decided true as long as the need version stays; the version changes only while the gate is
- * closed. A single write may come to claim more than its own blocks, to preserve ahead (ahead.h): it begins anew then, and
- * the bits of the others stay as they are.
+ * closed. A single write may come to claim more than its own blocks, to preserve ahead (ahead.h): it begins anew then,
+ * and the bits of the others stay as they are.
  */
 #include "livewrite.h"
 
+#include "deferred.h"
 #include "preserve.h"
 #include "restore.h"
 
@@ -28,14 +29,12 @@ struct writer {
     struct ssn_stretch own; /* of the only claim */
 };
 
-/* No restore of the blocks is starting at the version that is given. The claims may be given up and taken again for that. */
-static int wait_for_restores(const struct writer *writer, uint64_t *ret_version) {
-    struct selsnap *ss = writer->ss;
+int ssn_write_wait_restores(struct selsnap *ss, struct ssn_claim *claims, unsigned count, uint64_t *ret_version) {
     for (;;) {
         bool starting = false;
         *ret_version = ssn_need_version(&ss->need);
-        for (unsigned i = 0; !starting && i < writer->count; i++) {
-            int rc = ssn_restore_is_starting(ss, writer->claims[i].first, writer->claims[i].count, &starting);
+        for (unsigned i = 0; !starting && i < count; i++) {
+            int rc = ssn_restore_is_starting(ss, claims[i].first, claims[i].count, &starting);
             if (rc != SELSNAP_OK) {
                 return rc;
             }
@@ -43,9 +42,9 @@ static int wait_for_restores(const struct writer *writer, uint64_t *ret_version)
         if (!starting) {
             return SELSNAP_OK;
         }
-        ssn_claims_release_all(&ss->claims, writer->claims, writer->count);
+        ssn_claims_release_all(&ss->claims, claims, count);
         int rc = ssn_restore_wait_started(ss);
-        ssn_claims_take_all(&ss->claims, writer->claims, writer->count);
+        ssn_claims_take_all(&ss->claims, claims, count);
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -92,10 +91,21 @@ static int preserve_all(const struct writer *writer) {
     return rc;
 }
 
+static bool any_pending(const struct writer *writer) {
+    bool any = false;
+    for (unsigned i = 0; !any && i < writer->count; i++) {
+        any = ssn_deferred_has(writer->ss->deferred, writer->claims[i].first, writer->claims[i].count);
+    }
+    return any;
+}
+
 /* Brings the claimed blocks to where nothing needs their old content. */
 static int prepare(const struct writer *writer, uint64_t *ret_version) {
     struct selsnap *ss = writer->ss;
-    int rc = wait_for_restores(writer, ret_version);
+    int rc = ssn_write_wait_restores(ss, writer->claims, writer->count, ret_version);
+    if (any_pending(writer)) {
+        return SSN_WRITE_PENDING; /* what the origin has is older than what the newest points need */
+    }
     for (unsigned i = 0; rc == SELSNAP_OK && i < writer->count; i++) {
         const struct ssn_claim *claim = &writer->claims[i];
         rc = ssn_need_refresh(ss, claim->first, claim->count, *ret_version);
@@ -126,7 +136,7 @@ int ssn_write_enter(struct selsnap *ss, struct ssn_claim *claims, unsigned count
         if (rc == SSN_CLAIM_WIDER) {
             continue;
         }
-        if (rc != SELSNAP_OK && !atomic_load(&ss->abandoned)) {
+        if (rc == SSN_WRITE_PENDING || (rc != SELSNAP_OK && !atomic_load(&ss->abandoned))) {
             ssn_claims_release_all(&ss->claims, claims, count);
             return rc;
         }

@@ -7,6 +7,7 @@
  */
 #include "open.h"
 
+#include "deferred.h"
 #include "designation.h"
 #include "heal.h"
 #include "reclaim.h"
@@ -178,12 +179,18 @@ int ssn_context_set_sizes(struct selsnap *ss, const struct ssn_store_facts *fact
                         "the origin's logical block (%" PRIu32 " bytes) is larger than the store's block (%" PRIu32 ")",
                         ss->origin->info.logical_block_bytes, ss->block_bytes);
     }
-    uint64_t least = MEMORY_LEAST + 3 * facts->journal_bytes;
+    if (ss->deferred_bytes > 0 && ss->deferred_bytes < ss->block_bytes) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                        "to keep writes in memory, there must be room for one block of %" PRIu32, ss->block_bytes);
+    }
+    uint64_t kept = ssn_deferred_memory(ssn_min_u64(ss->deferred_bytes, UINT64_MAX / 4));
+    uint64_t least = MEMORY_LEAST + 3 * facts->journal_bytes + kept;
     if (ss->mem.limit < least) {
         return ssn_fail(&ss->report, SELSNAP_EMEMLIMIT,
                         "the memory limit of %" PRIu64 " bytes is below what this store needs: %" PRIu64, ss->mem.limit,
                         least);
     }
+    ss->mem.limit -= kept; /* shares are parts of the rest */
     return SELSNAP_OK;
 }
 
@@ -202,6 +209,9 @@ static int init_parts(struct selsnap *ss, unsigned *parts) {
     *parts += rc == SELSNAP_OK;
     rc = rc == SELSNAP_OK ? ssn_need_init(&ss->need, &ss->mem, ss->block_count, ss->mem.limit / 8) : rc;
     *parts += rc == SELSNAP_OK;
+    if (rc == SELSNAP_OK && ss->deferred_bytes > 0) {
+        rc = ssn_deferred_open(&ss->mem, ss->deferred_bytes, ss->block_bytes, &ss->deferred);
+    }
     if (rc != SELSNAP_OK) {
         return ssn_fail(&ss->report, rc, "the memory limit of %" PRIu64 " bytes is too small for this origin",
                         ss->mem.limit);
@@ -210,6 +220,7 @@ static int init_parts(struct selsnap *ss, unsigned *parts) {
 }
 
 static void fini_parts(struct selsnap *ss, unsigned parts) {
+    ssn_deferred_close(ss->deferred);
     if (parts >= 5) {
         ssn_need_fini(&ss->need);
     }
@@ -315,7 +326,9 @@ static struct selsnap *make_context(const selsnap_open_options *options) {
     ss->report.event = options->event;
     ss->report.event_user = options->event_user;
     ss->read_only = (options->flags & SELSNAP_OPEN_READ_ONLY) != 0;
-    ss->ahead.on = (options->flags & SELSNAP_OPEN_NO_AHEAD) == 0;
+    ss->deferred_bytes = ss->read_only ? 0 : options->deferred_bytes;
+    /* Blocks taken ahead may have pending data; and a drain makes as little of many writes. */
+    ss->ahead.on = (options->flags & SELSNAP_OPEN_NO_AHEAD) == 0 && ss->deferred_bytes == 0;
     return ss;
 }
 
@@ -379,16 +392,19 @@ int ssn_context_close(selsnap *ss) {
     if (any_view(ss)) {
         return ssn_fail(&ss->report, SELSNAP_EBUSY, "views are open; close them first");
     }
-    bool clean = !ss->read_only && !atomic_load(&ss->abandoned);
+    bool abandoned = atomic_load(&ss->abandoned);
+    bool clean = !ss->read_only && !abandoned;
     uint64_t mark = 0;
     bool marked = false;
     int rc = SELSNAP_OK;
     if (clean) {
         settle(ss);
-        rc = ssn_restore_flush_origin(ss);
+        rc = ssn_deferred_drain(ss);
+        rc = rc == SELSNAP_OK ? ssn_restore_flush_origin(ss) : rc;
         clean = rc == SELSNAP_OK;
         marked = clean && ssn_device_change_mark(ss->origin, &mark);
     }
+    rc = abandoned ? ssn_deferred_drain(ss) : rc;
     int closed = ssn_store_close(ss->store, clean, marked, mark);
     rc = rc == SELSNAP_OK ? closed : rc;
     free_context(ss, ALL_PARTS);
@@ -397,14 +413,27 @@ int ssn_context_close(selsnap *ss) {
 
 /* ---- the context as a whole ---- */
 
+/* At the closed gate where writes may become pending: afterwards none does, and whoever passes finds those that have.
+ */
+static void set_abandoned(struct selsnap *ss) {
+    if (ss->deferred != NULL) {
+        ssn_gate_close(&ss->gate);
+    }
+    atomic_store(&ss->abandoned, true);
+    if (ss->deferred != NULL) {
+        ssn_gate_open(&ss->gate);
+    }
+}
+
 int ssn_context_abandon(selsnap *ss) {
     pthread_mutex_lock(&ss->admin);
     /* The record comes first: after a crash between the two, a store that opens again must know what passed it by. */
     int rc = ss->read_only ? SELSNAP_EREADONLY : ssn_store_abandon(ss->store);
-    atomic_store(&ss->abandoned, true);
+    set_abandoned(ss);
     ssn_log(&ss->report, SELSNAP_LOG_WARNING, "the store is abandoned: writes pass without preserving");
+    int drained = ssn_deferred_drain(ss);
     pthread_mutex_unlock(&ss->admin);
-    return rc;
+    return rc != SELSNAP_OK ? rc : drained;
 }
 
 int ssn_context_freeze(selsnap *ss) {
@@ -436,6 +465,13 @@ static void count_stats(struct selsnap *ss, selsnap_stats *stats) {
     stats->memory_bytes = ssn_mem_current(&ss->mem);
     stats->memory_peak_bytes = atomic_load(&ss->mem.peak);
     stats->memory_limit_bytes = ss->mem.limit;
+    if (ss->deferred != NULL) {
+        uint64_t kept = ssn_mem_current(&ss->deferred->mem);
+        stats->memory_bytes += kept;
+        stats->memory_peak_bytes += kept;
+        stats->memory_limit_bytes += ssn_deferred_memory(ss->deferred_bytes);
+        stats->deferred_bytes = atomic_load(&ss->deferred->count) * ss->block_bytes;
+    }
 }
 
 void ssn_context_stats(selsnap *ss, selsnap_stats *ret_stats) {

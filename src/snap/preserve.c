@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See preserve.h. In order: decide by the index which blocks need what, read their old content, take space and write the
- * copies, commit the entries. Nothing is locked meanwhile: the caller's claim keeps the blocks as they are.
+ * See preserve.h. In order: decide by the index which blocks need what, read their old content, take space and write
+ * the copies, commit the entries. Nothing is locked meanwhile: the caller's claim keeps the blocks as they are.
  */
 #include "preserve.h"
 
+#include "deferred.h"
 #include "designation.h"
 #include "preserve_plan.h"
 #include "resolve.h"
@@ -92,8 +93,7 @@ int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t
     return rc;
 }
 
-/* *ret_any: there is something to do. */
-static int decide_once(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
+int ssn_plan_decide(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
     _Atomic uint64_t *additions = &plan->ss->catalogue.additions;
     uint64_t before;
     int rc;
@@ -110,15 +110,15 @@ static int decide_once(struct ssn_plan *plan, const struct ssn_runbits *want, ui
 }
 
 /*
- * If there is something to do, an earlier writer of the blocks may have failed with the entries that are missing still on
- * their way: after ssn_store_settle() it is decided again [F-14].
+ * If there is something to do, an earlier writer of the blocks may have failed with the entries that are missing still
+ * on their way: after ssn_store_settle() it is decided again [F-14].
  */
 static int decide(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any) {
     bool settled;
-    int rc = decide_once(plan, want, cap, ret_any);
+    int rc = ssn_plan_decide(plan, want, cap, ret_any);
     if (rc == SELSNAP_OK && *ret_any) {
         rc = ssn_store_settle(plan->ss->store, &settled);
-        rc = rc == SELSNAP_OK && settled ? decide_once(plan, want, cap, ret_any) : rc;
+        rc = rc == SELSNAP_OK && settled ? ssn_plan_decide(plan, want, cap, ret_any) : rc;
     }
     return rc;
 }
@@ -154,20 +154,34 @@ struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *str
     return plan;
 }
 
-int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
-                 const struct ssn_runbits *want, uint64_t cap) {
+static int preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
+                    const struct ssn_runbits *want, uint64_t cap, uint64_t promised) {
     assert(want == NULL || stretch_count == 1);
     struct ssn_plan *plan = ssn_plan_make(ss, stretches, stretch_count);
     if (plan == NULL) {
         return SELSNAP_ENOMEM;
     }
     bool any;
+    plan->promised = promised;
     int rc = decide(plan, want, cap, &any);
     if (rc == SELSNAP_OK && any) {
         rc = ssn_plan_store(plan);
     }
+    if (rc == SELSNAP_OK) {
+        ssn_store_take_back(ss->store, plan->promised); /* less was needed, or nothing any more */
+    }
     ssn_free(&ss->mem, plan);
     return rc;
+}
+
+int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
+                 const struct ssn_runbits *want, uint64_t cap) {
+    return preserve(ss, stretches, stretch_count, want, cap, 0);
+}
+
+int ssn_preserve_promised(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
+                          uint64_t promised) {
+    return preserve(ss, stretches, stretch_count, NULL, cap, promised);
 }
 
 /* ---- with blocks taken ahead ---- */
@@ -236,7 +250,8 @@ int ssn_preserve_damaged(struct selsnap *ss, uint64_t block) {
         return SELSNAP_ENOMEM;
     }
     bool any;
-    int rc = decide(plan, NULL, UINT64_MAX, &any);
+    /* Snapshots taken since will have what is pending, and lose nothing. */
+    int rc = decide(plan, NULL, ssn_deferred_cap(ss->deferred, block), &any);
     if (rc == SELSNAP_OK && plan->kind[0] == SSN_ENTRY_DATA) {
         plan->kind[0] = SSN_ENTRY_LOST_DAMAGE;
         rc = ssn_plan_record_losses(plan);

@@ -13,9 +13,9 @@ struct ssn_stretch {
 
 /*
  * Preserves what the live snapshots with points below `cap` (UINT64_MAX: all) need of the blocks, durably, before it
- * returns: with one store write where space is contiguous, one journal write and one flush, however many stretches there
- * are. The caller has claimed them and is outside the gate; they are in rising order, apart, and together no more than a
- * chunk. want NULL: all of them; otherwise there is one stretch, and `want` says which of its run's blocks.
+ * returns: with one store write where space is contiguous, one journal write and one flush, however many stretches
+ * there are. The caller has claimed them and is outside the gate; they are in rising order, apart, and together no more
+ * than a chunk. want NULL: all of them; otherwise there is one stretch, and `want` says which of its run's blocks.
  *
  * SELSNAP_ENOSPACE  No room, and a snapshot's policy says fail: the blocks must not be overwritten.
  * SELSNAP_ESTORE    The same, for a failing store.
@@ -23,6 +23,9 @@ struct ssn_stretch {
  */
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
                  const struct ssn_runbits *want, uint64_t cap);
+/* The same, with so many pages promised by the store: on SELSNAP_OK the promise is used up, else it still holds. */
+int ssn_preserve_promised(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
+                          uint64_t promised);
 /* Positive, so no error: see below. */
 enum { SSN_CLAIM_WIDER = 1 };
 /*

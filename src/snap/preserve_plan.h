@@ -23,6 +23,7 @@ struct ssn_plan {
     uint8_t *buffer; /* the blocks' old content, until the copies are written */
     /* Some blocks are taken ahead: rather than losing one, and before space is short, do nothing. */
     bool gives_way;
+    uint64_t promised; /* pages that the store has promised for this; 0 once they are taken */
     uint64_t words[]; /* the memory of the arrays */
 };
 
@@ -30,6 +31,8 @@ struct ssn_plan {
 struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count);
 /* Fills had, epoch, kind, refuses by the index. */
 int ssn_plan_ask(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap);
+/* The same, by groups to which none was added meanwhile. *ret_any: there is something to do. */
+int ssn_plan_decide(struct ssn_plan *plan, const struct ssn_runbits *want, uint64_t cap, bool *ret_any);
 
 /*
  * Does what was decided; on SELSNAP_OK the entries are durable. SELSNAP_ESTORE: they may become so later, and their

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Doing what was decided (preserve_plan.h). Nothing is locked meanwhile: the caller's claim keeps the blocks as they are. */
+/* Doing what was decided (preserve_plan.h). Nothing is locked meanwhile: the caller's claim keeps the blocks as they
+ * are. */
 #include "preserve_plan.h"
 
 #include "checksum.h"
 #include "transfers.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,8 +22,8 @@ static void read_each(struct ssn_plan *plan, unsigned from, unsigned count) {
     }
 }
 
-/* Blocks from `i` on, of which the first and the last hold data, to read in one request. Only where blocks are taken ahead,
- * and one request is what matters, may some between them be of no use. */
+/* Blocks from `i` on, of which the first and the last hold data, to read in one request. Only where blocks are taken
+ * ahead, and one request is what matters, may some between them be of no use. */
 static unsigned neighbours(const struct ssn_plan *plan, unsigned i) {
     unsigned count = 0;
     for (unsigned j = i; j < plan->count && plan->block[j] == plan->block[i] + (j - i); j++) {
@@ -102,7 +104,7 @@ static int take_places(struct ssn_plan *plan) {
             continue;
         }
         if (pages == 0) {
-            int rc = ssn_store_take(plan->ss->store, left * unit, unit, &place, &pages);
+            int rc = ssn_store_take_promised(plan->ss->store, left * unit, unit, plan->promised, &place, &pages);
             if (rc != SELSNAP_OK) {
                 return rc;
             }
@@ -264,14 +266,25 @@ static bool any_refuses(const struct ssn_plan *plan) {
     return false;
 }
 
+/* What to take is taken: the promise is kept, and counts no more. false: again, as that is given back. */
+static void use_promise(struct ssn_plan *plan, bool used) {
+    if (used) {
+        ssn_store_take_back(plan->ss->store, plan->promised);
+    } else {
+        ssn_store_promise_again(plan->ss->store, plan->promised);
+    }
+}
+
 /* Old content, places, copies. The buffer is not held any longer: others may preserve while this one waits for its flush. */
 static int make_copies(struct ssn_plan *plan) {
     plan->buffer = ssn_buffers_take(&plan->ss->buffers);
     int rc = read_old(plan);
+    assert(rc == SELSNAP_OK || plan->promised == 0); /* a plan that gives way has no promise */
     if (rc == SELSNAP_OK) {
         find_zeros(plan);
         rc = take_places(plan);
         rc = rc == SELSNAP_ENOSPACE ? give_up(plan) : rc;
+        use_promise(plan, true);
     }
     if (rc == SELSNAP_OK) {
         rc = write_copies(plan);
@@ -281,7 +294,7 @@ static int make_copies(struct ssn_plan *plan) {
     return rc;
 }
 
-int ssn_plan_store(struct ssn_plan *plan) {
+static int copy_and_commit(struct ssn_plan *plan) {
     int rc = make_copies(plan);
     if (rc == SELSNAP_OK) {
         rc = commit_entries(plan, false);
@@ -298,8 +311,17 @@ int ssn_plan_store(struct ssn_plan *plan) {
     }
     if (rc != SELSNAP_OK) {
         give_back(plan);
+    }
+    return rc;
+}
+
+int ssn_plan_store(struct ssn_plan *plan) {
+    int rc = copy_and_commit(plan);
+    if (rc != SELSNAP_OK) {
+        use_promise(plan, false);
         return rc;
     }
+    plan->promised = 0;
     tell(plan);
     return SELSNAP_OK;
 }

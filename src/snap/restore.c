@@ -5,6 +5,7 @@
  */
 #include "restore.h"
 
+#include "deferred.h"
 #include "designation.h"
 #include "reclaim.h"
 
@@ -131,6 +132,15 @@ static int refuse_lost(struct selsnap *ss, const struct ssn_snap *source, const 
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+static int commit_job(struct selsnap *ss, const struct ssn_job *job) {
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_job_put_record(&txn, job, 0);
+    int rc = ssn_store_commit(ss->store, &txn, true);
+    ssn_txn_fini(&txn);
+    return rc;
+}
+
 /* admin is held. From the job's point to the fate of its record. */
 static int begin_job(struct selsnap *ss, struct ssn_job *job) {
     job->id = ssn_store_take_id(ss->store);
@@ -142,13 +152,14 @@ static int begin_job(struct selsnap *ss, struct ssn_job *job) {
     ssn_catalogue_add(&ss->catalogue, job->hidden, job->group);
     ssn_need_raise(&ss->need, job->record.point);
     ssn_gate_open(&ss->gate);
-    ssn_claims_drain(&ss->claims); /* preserves begun before the point are published first */
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    ssn_job_put_record(&txn, job, 0);
-    int rc = ssn_store_commit(ss->store, &txn, true);
-    ssn_txn_fini(&txn);
-    if (rc == SELSNAP_ESTORE) {
+    /* What began before the point is published first: pending writes, and preserves under way. */
+    int rc = ssn_deferred_drain(ss);
+    bool drained = rc == SELSNAP_OK;
+    if (drained) {
+        ssn_claims_drain(&ss->claims);
+        rc = commit_job(ss, job);
+    }
+    if (drained && rc == SELSNAP_ESTORE) {
         atomic_store(&job->state, SSN_JOB_UNSURE);
         return rc;
     }

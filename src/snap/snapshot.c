@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See snapshot.h. Everything here holds admin. A snapshot is made in this order: its point at the closed gate (from
- * then on it counts for writers), a flush of the origin, its record. What cannot be decided because the store failed
- * stays DOOMED: it counts for writers, nobody sees it, and it is deleted when the store answers again.
+ * then on it counts for writers), a drain of pending writes, a flush of the origin, its record. What cannot be decided
+ * because the store failed stays DOOMED: it counts for writers, nobody sees it, and it is deleted when the store
+ * answers again.
  */
 #include "snapshot.h"
 
+#include "deferred.h"
 #include "designation.h"
 #include "reclaim.h"
 #include "restore.h"
@@ -235,7 +237,8 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     snap->record.policy = (uint8_t)options->policy;
     snap->state = SSN_SNAP_CREATING;
     take_point(ss, snap, group);
-    rc = ssn_restore_flush_origin(ss);
+    rc = ssn_deferred_drain(ss); /* what was accepted before the point is in the snapshot */
+    rc = rc == SELSNAP_OK ? ssn_restore_flush_origin(ss) : rc;
     if (rc == SELSNAP_OK) {
         rc = commit_new(ss, snap, options);
         if (rc == SELSNAP_ESTORE) {

@@ -2,6 +2,7 @@
 /* See step.h. Work is done in slices, between which the progress callback is asked. */
 #include "step.h"
 
+#include "deferred.h"
 #include "reclaim.h"
 #include "restore.h"
 #include "snapshot.h"
@@ -100,6 +101,7 @@ int ssn_step(struct selsnap *ss, const selsnap_step_options *options, uint32_t *
     uint32_t what = options->flags == 0 ? all : options->flags;
     struct step step = {ss, options, options->budget_blocks == 0 ? BUDGET : options->budget_blocks, 0};
     int rc = ssn_check_usable(ss);
+    int drained = rc == SELSNAP_OK ? ssn_deferred_drain(ss) : SELSNAP_OK;
     rc = rc == SELSNAP_OK ? settle(ss) : rc;
     if (rc == SELSNAP_OK && (what & SELSNAP_STEP_RESTORE) != 0) {
         rc = advance_restores(&step);
@@ -123,6 +125,9 @@ int ssn_step(struct selsnap *ss, const selsnap_step_options *options, uint32_t *
     if (ret_more != NULL) {
         *ret_more = more;
     }
+    /* Where pending writes found no room, the work may have made some. */
+    drained = drained == SELSNAP_ENOSPACE ? ssn_deferred_drain(ss) : drained;
+    rc = rc != SELSNAP_OK ? rc : drained;
     return rc != SELSNAP_OK ? rc : damaged;
 }
 

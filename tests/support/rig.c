@@ -77,6 +77,7 @@ int rig_try_start(struct rig *rig) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.flags = rig->options.open_flags | (rig->options.ahead ? 0 : SELSNAP_OPEN_NO_AHEAD);
     options.memory_limit = rig->options.memory_limit;
+    options.deferred_bytes = rig->options.deferred;
     options.allocator = heap_allocator(&rig->heap);
     options.event = rig->options.event;
     options.event_user = rig->options.event_user;

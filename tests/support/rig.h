@@ -17,6 +17,7 @@ struct rig_options {
     uint64_t store_bytes;   /* 0: 16 MiB */
     uint64_t journal_bytes; /* 0: 256 KiB */
     uint64_t memory_limit;  /* 0: the library's default */
+    uint64_t deferred;      /* bytes of writes kept in memory */
     uint32_t block_bytes;   /* 0: 4096 */
     uint32_t logical;       /* 0: 1 */
     uint32_t open_flags;    /* SELSNAP_OPEN_*; SELSNAP_OPEN_NO_AHEAD is added, for exact counts, unless: */
