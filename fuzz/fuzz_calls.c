@@ -10,13 +10,13 @@
 enum { STEPS_MAX = 200, CUTS = 0x80 };
 
 static const struct config configs[] = {
-    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 512, 3, false, 0, false},
-    {"small", 29 * 4096 + 1536, 1 << 20, 65536, 4096, 1, 5, false, 0, false},
-    {"runs", 262 * 4096, 3 << 20, 65536, 4096, 4096, 3, false, 0, false},
-    {"blocks8k", 20 * 8192 + 4096, 2 << 20, 65536, 8192, 512, 5, false, 0, false},
-    {"full", 48 * 4096, 1 << 20, 65536, 4096, 512, 6, true, 0, false},
-    {"atomic4k", 33 * 4096 + 512, 1 << 20, 65536, 4096, 512, 5, false, 4096, false},
-    {"through", 33 * 4096, 1 << 20, 65536, 4096, 512, 5, false, 0, true},
+    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 512, 3, false, 0, false, 0},
+    {"small", 29 * 4096 + 1536, 1 << 20, 65536, 4096, 1, 5, false, 0, false, 0},
+    {"runs", 262 * 4096, 3 << 20, 65536, 4096, 4096, 3, false, 0, false, 0},
+    {"blocks8k", 20 * 8192 + 4096, 2 << 20, 65536, 8192, 512, 5, false, 0, false, 0},
+    {"full", 48 * 4096, 1 << 20, 65536, 4096, 512, 6, true, 0, false, 0},
+    {"atomic4k", 33 * 4096 + 512, 1 << 20, 65536, 4096, 512, 5, false, 4096, false, 0},
+    {"through", 33 * 4096, 1 << 20, 65536, 4096, 512, 5, false, 0, true, 0},
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {

@@ -12,7 +12,7 @@ enum {
     CHECKPOINT = SELSNAP_STEP_CHECKPOINT,
 };
 
-static const struct config small = {"small", 8 * 4096, 768 << 10, 65536, 4096, 512, 6, false, 0, false};
+static const struct config small = {"small", 8 * 4096, 768 << 10, 65536, 4096, 512, 6, false, 0, false, 0};
 
 static const struct step cold_writes[] = {
     CREATE(0, 0x3f, FAIL),

@@ -244,6 +244,10 @@ int model_open_context(struct model *m) {
     options.allocator = heap_allocator(&m->heap);
     options.memory_limit = (4 << 20) + 3 * m->config->journal_bytes;
     options.flags = m->ahead ? 0 : SELSNAP_OPEN_NO_AHEAD;
+    if (m->deferred > 0) {
+        options.deferred_bytes = (uint64_t)m->deferred * m->block_bytes;
+        options.memory_limit += options.deferred_bytes / 32 * 33 + 32768;
+    }
     m->ss = NULL;
     return selsnap_open(m->store->device, m->origin->device, &options, &m->ss);
 }
@@ -257,6 +261,10 @@ void model_open(struct model *m, const struct config *config, const char *progra
     m->cuts = cuts;
     m->ahead = seed % 2 == 1;
     m->heap.fills = true;
+    m->deferred = config->deferred;
+    if (m->deferred == 0 && seed % 3 == 0) {
+        m->deferred = seed % 9 == 0 ? 1 + (unsigned)(seed / 9 % 5) : 64;
+    }
     m->prng = prng_init(seed);
     m->size = config->origin_bytes;
     m->block_bytes = config->block_bytes;

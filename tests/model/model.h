@@ -31,6 +31,7 @@ struct config {
     bool tight;         /* the store may be full: writes may fail, blocks may be given up */
     uint32_t atomic;    /* of both devices, bytes; 0: 512 */
     bool write_through; /* neither device has a volatile cache */
+    unsigned deferred;  /* so many blocks may be kept in memory; 0: the seed says, none in most */
 };
 
 struct versions {
@@ -109,6 +110,7 @@ struct model {
     uint64_t steps;
     bool cuts; /* power cuts: the wire tracks */
     bool ahead; /* blocks may be preserved before they change */
+    unsigned deferred; /* so many blocks of writes may be kept in memory */
     bool trace;
     bool in_cmocka;
     bool aborts; /* on failure, for a fuzzer */

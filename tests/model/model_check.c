@@ -129,10 +129,11 @@ static void check_map(struct model *m, const struct m_snapshot *s) {
             bool kept =
                 state == SELSNAP_BLOCKS_PRESERVED || state == SELSNAP_BLOCKS_ZERO || state == SELSNAP_BLOCKS_LOST;
             bool ahead = m->ahead && kept && state != SELSNAP_BLOCKS_LOST;
+            bool pending = m->deferred > 0; /* the write may be in memory still, or was lost with it */
             bool right = !s->in[block]                      ? state == SELSNAP_BLOCKS_UNDESIGNATED
                          : s->over[block] == CHANGED_YES    ? state == SELSNAP_BLOCKS_OVERLAY
                          : state == SELSNAP_BLOCKS_OVERLAY  ? s->over[block] == CHANGED_PERHAPS
-                         : s->changed[block] == CHANGED_YES ? kept
+                         : s->changed[block] == CHANGED_YES ? kept || (pending && state == SELSNAP_BLOCKS_UNCHANGED)
                          : s->changed[block] == CHANGED_NO  ? state == SELSNAP_BLOCKS_UNCHANGED || ahead
                                                             : kept || state == SELSNAP_BLOCKS_UNCHANGED;
             const uint8_t *frozen = s->frozen + block * m->block_bytes;

@@ -265,9 +265,13 @@ static void adopt_live(struct model *m, bool volatile_still) {
 
 /*
  * A killed process loses no write of its own, as the devices live on. But of a restore it may lose that a block is
- * done, and with it what was written there and not flushed.
+ * done, and with it what was written there and not flushed. With writes deferred it loses what is not flushed, as by a
+ * power cut.
  */
 void model_settle_unrestored(struct model *m) {
+    if (m->deferred > 0) {
+        return;
+    }
     for (uint64_t sector = 0; sector < m->sectors; sector++) {
         bool restored = false;
         for (unsigned i = 0; i < MODEL_JOBS; i++) {

@@ -12,13 +12,13 @@
 #include "test.h"
 
 static const struct config configs[] = {
-    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 1, 3, false, 0, false},
-    {"small", 47 * 4096 + 1536, 4 << 20, 65536, 4096, 1, 6, false, 0, false},
-    {"sectors", 64 * 4096, 4 << 20, 65536, 4096, 512, 8, false, 0, false},
-    {"runs", 600 * 4096, 16 << 20, 131072, 4096, 4096, 4, false, 0, false},
-    {"blocks8k", 70 * 8192 + 4096, 8 << 20, 65536, 8192, 512, 6, false, 0, false},
-    {"blocks64k", 20 * 65536 + 512, 24 << 20, 65536, 65536, 512, 5, false, 0, false},
-    {"full", 64 * 4096, 1 << 20, 65536, 4096, 512, 8, true, 0, false},
+    {"tiny", 5 * 4096 + 512, 1 << 20, 65536, 4096, 1, 3, false, 0, false, 0},
+    {"small", 47 * 4096 + 1536, 4 << 20, 65536, 4096, 1, 6, false, 0, false, 0},
+    {"sectors", 64 * 4096, 4 << 20, 65536, 4096, 512, 8, false, 0, false, 0},
+    {"runs", 600 * 4096, 16 << 20, 131072, 4096, 4096, 4, false, 0, false, 0},
+    {"blocks8k", 70 * 8192 + 4096, 8 << 20, 65536, 8192, 512, 6, false, 0, false, 0},
+    {"blocks64k", 20 * 65536 + 512, 24 << 20, 65536, 65536, 512, 5, false, 0, false, 0},
+    {"full", 64 * 4096, 1 << 20, 65536, 4096, 512, 8, true, 0, false, 0},
 };
 
 static uint64_t run_sequence(struct model *m) {
