@@ -20,10 +20,10 @@
 #include <string.h>
 
 static const struct world_config configs[] = {
-    {"plain", 64 * 4096, 8 << 20, 65536, 4096, 0, false, 6, 0, 0, false},
-    {"restores", 32 * 4096, 8 << 20, 65536, 4096, 0, false, 6, 0, 0, true},
-    {"full", 48 * 4096, 1 << 20, 65536, 4096, 50, true, 5, 0, 0, false},
-    {"blocks8k", 24 * 8192 + 1536, 8 << 20, 65536, 8192, 0, false, 4, 0, 0, false},
+    {"plain", 64 * 4096, 8 << 20, 65536, 4096, 0, false, 6, 0, 0, false, 0},
+    {"restores", 32 * 4096, 8 << 20, 65536, 4096, 0, false, 6, 0, 0, true, 0},
+    {"full", 48 * 4096, 1 << 20, 65536, 4096, 50, true, 5, 0, 0, false, 0},
+    {"blocks8k", 24 * 8192 + 1536, 8 << 20, 65536, 8192, 0, false, 4, 0, 0, false, 0},
 };
 
 enum { CONFIGS = sizeof configs / sizeof configs[0], THREADS = 4 };

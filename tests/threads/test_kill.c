@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 static const struct world_config configs[] = {
-    {"plain", 96 * 4096, 16 << 20, 131072, 4096, 0, false, 7, 0, 0, false},
-    {"restores", 48 * 4096, 16 << 20, 65536, 4096, 0, false, 7, 0, 0, true},
+    {"plain", 96 * 4096, 16 << 20, 131072, 4096, 0, false, 7, 0, 0, false, 0},
+    {"restores", 48 * 4096, 16 << 20, 65536, 4096, 0, false, 7, 0, 0, true, 0},
 };
 
 enum { CONFIGS = sizeof configs / sizeof configs[0], THREADS = 4, PATIENCE_US = 120000000 };

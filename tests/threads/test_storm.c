@@ -18,14 +18,17 @@
 #include <time.h>
 
 static const struct world_config configs[] = {
-    {"plain", 192 * 4096, 48 << 20, 256 << 10, 4096, 0, false, 10, 0, 0, false},
-    {"fails", 160 * 4096, 1280 << 10, 65536, 4096, 0, true, 8, 0, 0, false},
-    {"gives", 160 * 4096, 1280 << 10, 65536, 4096, 100, true, 8, 0, 0, false},
-    {"mixed", 160 * 4096, 1536 << 10, 65536, 4096, 50, true, 10, 0, 0, false},
-    {"slow", 96 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 20, 100, false},
-    {"journal", 300 * 4096, 32 << 20, 65536, 4096, 0, false, 12, 0, 0, false},
-    {"restores", 40 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 0, 0, true},
-    {"blocks16k", 60 * 16384 + 1536, 48 << 20, 131072, 16384, 20, false, 8, 0, 0, false},
+    {"plain", 192 * 4096, 48 << 20, 256 << 10, 4096, 0, false, 10, 0, 0, false, 0},
+    {"fails", 160 * 4096, 1280 << 10, 65536, 4096, 0, true, 8, 0, 0, false, 0},
+    {"gives", 160 * 4096, 1280 << 10, 65536, 4096, 100, true, 8, 0, 0, false, 0},
+    {"mixed", 160 * 4096, 1536 << 10, 65536, 4096, 50, true, 10, 0, 0, false, 0},
+    {"slow", 96 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 20, 100, false, 0},
+    {"journal", 300 * 4096, 32 << 20, 65536, 4096, 0, false, 12, 0, 0, false, 0},
+    {"restores", 40 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 0, 0, true, 0},
+    {"deferred", 192 * 4096, 48 << 20, 256 << 10, 4096, 0, false, 10, 0, 0, false, 80},
+    {"defers-few", 160 * 4096, 1536 << 10, 65536, 4096, 50, true, 10, 0, 0, false, 20},
+    {"defers-restores", 40 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 0, 0, true, 40},
+    {"blocks16k", 60 * 16384 + 1536, 48 << 20, 131072, 16384, 20, false, 8, 0, 0, false, 0},
 };
 
 enum { CONFIGS = sizeof configs / sizeof configs[0] };
@@ -159,6 +162,21 @@ static void test_storm__many_restores__everything_read_is_allowed(void **state) 
     assert_int_equal(run_config("restores", 1, 10, 6, 500), 0);
 }
 
+static void test_storm__deferred__everything_read_is_allowed(void **state) {
+    (void)state;
+    assert_int_equal(run_config("deferred", 1, 8, 6, 500), 0);
+}
+
+static void test_storm__deferred_and_full__everything_read_is_allowed(void **state) {
+    (void)state;
+    assert_true(run_config("defers-few", 1, 8, 6, 500) > 0);
+}
+
+static void test_storm__deferred_with_restores__everything_read_is_allowed(void **state) {
+    (void)state;
+    assert_int_equal(run_config("defers-restores", 1, 8, 6, 500), 0);
+}
+
 static void test_storm__blocks_of_16k__everything_read_is_allowed(void **state) {
     (void)state;
     assert_int_equal(run_config("blocks16k", 1, 4, 6, 400), 0);
@@ -176,6 +194,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_storm__slow_store__everything_read_is_allowed),
         cmocka_unit_test(test_storm__tiny_journal__everything_read_is_allowed),
         cmocka_unit_test(test_storm__many_restores__everything_read_is_allowed),
+        cmocka_unit_test(test_storm__deferred__everything_read_is_allowed),
+        cmocka_unit_test(test_storm__deferred_and_full__everything_read_is_allowed),
+        cmocka_unit_test(test_storm__deferred_with_restores__everything_read_is_allowed),
         cmocka_unit_test(test_storm__blocks_of_16k__everything_read_is_allowed),
     };
     return cmocka_run_group_tests_name("storm", tests, NULL, NULL);

@@ -90,6 +90,7 @@ void world_open(struct world *w) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     char message[256] = "";
     options.allocator = heap_allocator(&w->heap);
+    options.deferred_bytes = (uint64_t)w->config->deferred * w->config->block_bytes;
     options.ret_message = message;
     options.message_size = sizeof message;
     int code = selsnap_open(w->store, w->origin, &options, &w->ss);

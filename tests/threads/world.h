@@ -52,7 +52,8 @@ struct world_config {
     bool fills;       /* the store may be full */
     unsigned shots;   /* snapshots at most; up to WORLD_SHOTS */
     unsigned write_us, flush_us;
-    bool restores; /* most of what is done is about restores */
+    bool restores;     /* most of what is done is about restores */
+    unsigned deferred; /* so many blocks of writes may be kept in memory */
 };
 
 enum shot_state {
