@@ -15,13 +15,19 @@ enum {
     JOURNAL = 65536,
 };
 
-static const struct config small = {"small", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, false};
-static const struct config bytes = {"bytes", 6 * 4096 + 700, STORE, JOURNAL, 4096, 1, 6, false, 0, false};
-static const struct config logical4k = {"logical4k", 8 * 4096, STORE, JOURNAL, 4096, 4096, 6, false, 4096, false};
-static const struct config atomic4k = {"atomic4k", 7 * 4096 + 512, STORE, JOURNAL, 4096, 512, 6, false, 4096, false};
-static const struct config through = {"through", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, true};
-static const struct config blocks8k = {"blocks8k", 5 * 8192 + 4096, 768 << 10, JOURNAL, 8192, 512, 6, false, 0, false};
-static const struct config full = {"full", 24 * 4096, 1, JOURNAL, 4096, 512, 6, true, 0, false};
+static const struct config small = {"small", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, false, 0};
+static const struct config bytes = {"bytes", 6 * 4096 + 700, STORE, JOURNAL, 4096, 1, 6, false, 0, false, 0};
+static const struct config logical4k = {"logical4k", 8 * 4096, STORE, JOURNAL, 4096, 4096, 6, false, 4096, false, 0};
+static const struct config atomic4k = {"atomic4k", 7 * 4096 + 512, STORE, JOURNAL, 4096, 512, 6, false, 4096, false, 0};
+static const struct config through = {"through", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, true, 0};
+static const struct config blocks8k = {"blocks8k", 5 * 8192 + 4096, 768 << 10, JOURNAL, 8192, 512,
+                                       6,          false,           0,         false,   0};
+static const struct config full = {"full", 24 * 4096, 1, JOURNAL, 4096, 512, 6, true, 0, false, 0};
+
+/* The same with writes kept in memory: all of a script's, or so few that writes wait for each other. */
+static const struct config deferred = {"deferred", 8 * 4096, STORE, JOURNAL, 4096, 512, 6, false, 0, false, 16};
+static const struct config few = {"few", 6 * 4096 + 700, STORE, JOURNAL, 4096, 1, 6, false, 0, false, 2};
+static const struct config deferred_full = {"deferred-full", 24 * 4096, 1, JOURNAL, 4096, 512, 6, true, 0, false, 24};
 
 /* One by one, in parts of blocks, and several at once; over two snapshots that share blocks. */
 static const struct step first_writes[] = {
@@ -280,5 +286,15 @@ const struct script scripts[] = {
     {"logical-4k", &logical4k, mixed4k, 2},
     {"write-through", &through, mixed, 2},
     {"blocks-8k", &blocks8k, mixed, 2},
+    {"deferred-first-writes", &deferred, first_writes, 2},
+    {"deferred-batches", &deferred, batches, 2},
+    {"deferred-zeroes", &deferred, zeroes_discards, 2},
+    {"deferred-creates", &deferred, creates, 2},
+    {"deferred-deletes", &deferred, deletes, 2},
+    {"deferred-restores", &deferred, restores, 2},
+    {"deferred-restore-over", &deferred, restore_over, 3},
+    {"deferred-mixed", &deferred, mixed, 2},
+    {"deferred-unaligned", &few, unaligned, 2},
+    {"deferred-full", &deferred_full, full_fail, 8},
 };
 const size_t script_count = sizeof scripts / sizeof scripts[0];
