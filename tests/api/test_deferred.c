@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deferred mode: writes that need preserving are kept in memory, and preserved for many at once. */
-#include "prng.h"
 #include "rig.h"
 #include "testdev.h"
 
-#include <stdlib.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -611,6 +611,60 @@ static void test_abandon__what_is_pending_goes_to_the_origin(void **state) {
     pair_close(&pair);
 }
 
+/* ---- beside a drain ---- */
+
+struct create {
+    pthread_t thread;
+    struct rig *rig;
+    uint64_t id;
+    int code;
+};
+
+static void *create_snapshot(void *argument) {
+    struct create *create = argument;
+    create->code = rig_try_snapshot(create->rig, "second", 0, 0, SELSNAP_POLICY_FAIL_WRITE, &create->id);
+    return NULL;
+}
+
+/* Blocks of 64 KiB: a round has 16 of them. */
+static void test_write__between_a_point_and_its_drain__is_not_in_the_snapshot(void **state) {
+    (void)state;
+    enum { LARGE = 65536, COUNT = 40 };
+    struct pair pair;
+    memset(&pair, 0, sizeof pair);
+    wire_init(&pair.wire, false);
+    pair.origin = testdev_open(&pair.wire, 'o', COUNT * LARGE, 512, NULL);
+    pair.store = testdev_open(&pair.wire, 's', 16 << 20, 4096, NULL);
+    const struct rig_options options = {.deferred = 3 * COUNT * LARGE, .block_bytes = LARGE};
+    rig_open_on(&pair.rig, pair.origin->device, pair.store->device, &options);
+    uint64_t first = rig_snapshot(&pair.rig, "first", 0, 0);
+    rig_write(&pair.rig, 0, COUNT, 1);
+    assert_int_equal(rig_stats(&pair.rig).deferred_bytes, COUNT * LARGE);
+    struct create create = {.rig = &pair.rig};
+    atomic_store(&pair.store->hangs, true);
+    assert_int_equal(pthread_create(&create.thread, NULL, create_snapshot, &create), 0);
+    while (atomic_load(&pair.store->hanging) == 0) {
+        usleep(1000);
+    }
+    /* The point is taken; the first blocks are being preserved for. */
+    rig_write(&pair.rig, 30, 1, 2);
+    write_part(&pair.rig, 31 * LARGE + 512, 512, 'z');
+    rig_assert_live(&pair.rig, 0, 30, 1);
+    rig_assert_live(&pair.rig, 30, 1, 2);
+    rig_assert_live(&pair.rig, 32, COUNT - 32, 1);
+    assert_int_equal(rig_stats(&pair.rig).deferred_bytes, (COUNT + 2) * LARGE);
+    atomic_store(&pair.store->hangs, false);
+    assert_int_equal(pthread_join(create.thread, NULL), 0);
+    assert_ok(create.code);
+    assert_ok(selsnap_flush(pair.rig.ss));
+    rig_assert_snapshot(&pair.rig, first, 0, COUNT, 0);
+    rig_assert_snapshot(&pair.rig, create.id, 0, COUNT, 1);
+    rig_assert_live(&pair.rig, 30, 1, 2);
+    assert_part(&pair.rig, 31 * LARGE + 512, 512, 'z');
+    rig_assert_sound(&pair.rig);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_write__deferred__is_kept_and_read_back),
@@ -639,6 +693,7 @@ int main(void) {
         cmocka_unit_test(test_write__of_part_of_an_unreadable_block__goes_on_and_the_block_is_lost),
         cmocka_unit_test(test_close__with_a_failing_store__tells_and_loses_what_is_pending),
         cmocka_unit_test(test_abandon__what_is_pending_goes_to_the_origin),
+        cmocka_unit_test(test_write__between_a_point_and_its_drain__is_not_in_the_snapshot),
     };
     return cmocka_run_group_tests_name("deferred", tests, NULL, NULL);
 }

@@ -290,10 +290,10 @@ const struct script scripts[] = {
     {"deferred-batches", &deferred, batches, 2},
     {"deferred-zeroes", &deferred, zeroes_discards, 2},
     {"deferred-creates", &deferred, creates, 2},
-    {"deferred-deletes", &deferred, deletes, 2},
+    {"deferred-deletes", &deferred, deletes, 4},
     {"deferred-restores", &deferred, restores, 2},
-    {"deferred-restore-over", &deferred, restore_over, 3},
-    {"deferred-mixed", &deferred, mixed, 2},
+    {"deferred-restore-over", &deferred, restore_over, 9},
+    {"deferred-mixed", &deferred, mixed, 6},
     {"deferred-unaligned", &few, unaligned, 2},
     {"deferred-full", &deferred_full, full_fail, 8},
 };
