@@ -4,12 +4,13 @@
  *
  *   1. reads, and writes whose blocks need nothing, all in one batch of the origin, inside the gate
  *   2. writes that must preserve first, in rounds of at most a chunk of blocks: claimed, preserved and written together
- *   3. what goes by itself: large writes, reads while a restore runs, discards, and the writes of a round that failed, each
+ *   3. what goes by itself: requests for blocks with pending data, and writes that are to be kept (deferred.h); large writes, reads while a restore runs, discards, and the writes of a round that failed, each
  *      of which then gets an answer of its own
  *   4. one flush, if a write is to be durable
  */
 #include "livebatch.h"
 
+#include "deferred.h"
 #include "livedev.h"
 #include "livewrite.h"
 
@@ -79,6 +80,9 @@ static void do_at_once(struct selsnap *ss, const struct item *const *items, unsi
 
 static bool needs_nothing(struct selsnap *ss, const struct item *item, bool inside) {
     bool abandoned = atomic_load(&ss->abandoned);
+    if (ssn_deferred_may_have(ss->deferred, item->first, item->count)) {
+        return false;
+    }
     if (item->io->kind == SELSNAP_IO_READ) {
         return abandoned || atomic_load_explicit(&ss->catalogue.active_jobs, memory_order_acquire) == 0;
     }
@@ -169,8 +173,9 @@ static void do_round(struct selsnap *ss, const struct item *items, unsigned coun
     struct ssn_claim claims[CLAIMS_MAX];
     const struct item *list[SSN_LIVE_BATCH_MAX];
     unsigned shard;
-    unsigned claim_count = count > 1 ? make_claims(items, count, claims) : 0;
-    if (count > 1 && ssn_write_enter(ss, claims, claim_count, &shard) == SELSNAP_OK) {
+    bool together = count > 1 && ss->deferred == NULL;
+    unsigned claim_count = together ? make_claims(items, count, claims) : 0;
+    if (together && ssn_write_enter(ss, claims, claim_count, &shard) == SELSNAP_OK) {
         for (unsigned i = 0; i < count; i++) {
             list[i] = &items[i];
         }
