@@ -175,6 +175,7 @@ static int begin_job(struct selsnap *ss, struct ssn_job *job) {
 /* admin is held. */
 static int start_locked(struct selsnap *ss, const selsnap_restore_options *options, uint64_t *ret_job) {
     int rc = ssn_restore_settle(ss);
+    rc = rc == SELSNAP_OK ? ssn_deferred_drain(ss) : rc; /* of what the source loses in it, the host is asked */
     struct ssn_snap *source = ssn_catalogue_find(&ss->catalogue, options->id);
     if (rc != SELSNAP_OK) {
         return rc;

@@ -293,7 +293,7 @@ const struct script scripts[] = {
     {"deferred-deletes", &deferred, deletes, 4},
     {"deferred-restores", &deferred, restores, 2},
     {"deferred-restore-over", &deferred, restore_over, 9},
-    {"deferred-mixed", &deferred, mixed, 6},
+    {"deferred-again", &deferred, restore_again, 3},
     {"deferred-unaligned", &few, unaligned, 2},
     {"deferred-full", &deferred_full, full_fail, 8},
 };

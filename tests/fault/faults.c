@@ -245,13 +245,15 @@ static bool is_clean(const struct run *run, uint64_t block) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
         const struct m_snapshot *s = &m->snapshots[slot];
         bool there = s->live || run->judge.snapshots[slot].ghost;
-        clean = clean && !(there && s->in[block] && (!s->live || s->changed[block] != CHANGED_YES));
+        /* What is changed may be deferred still. */
+        bool preserved = s->live && s->changed[block] == CHANGED_YES && m->deferred == 0;
+        clean = clean && !(there && s->in[block] && !preserved);
     }
     return clean;
 }
 
-/* A store that fails stops no read, no flush and no clean write [P9]; one that cannot be read cannot tell which are
- * clean, if nobody has asked before. */
+/* A store that fails stops no read, no flush (of what is not deferred) and no clean write [P9]; one that cannot be read
+ * cannot tell which are clean, if nobody has asked before. */
 static void live_goes_on(struct run *run) {
     struct model *m = &run->m;
     uint32_t tolerates = m->tolerates;
@@ -261,7 +263,9 @@ static void live_goes_on(struct run *run) {
     }
     m->tolerates = 0;
     model_check_live(m, 0, m->size);
+    m->tolerates = m->deferred > 0 ? tolerates : 0; /* a flush preserves for what was deferred */
     model_flush(m);
+    m->tolerates = 0;
     for (uint64_t block = 0; block < m->blocks && readable; block++) {
         if (is_clean(run, block)) {
             static uint8_t buf[65536];
