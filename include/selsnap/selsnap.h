@@ -497,7 +497,8 @@ SELSNAP_API int selsnap_read(selsnap *ss, void *buf, size_t len, uint64_t offset
  * that disks have, where selsnap_read() finds it. Store space for it is set aside, so that a full store is told here. It
  * is preserved for and written, many blocks at once, by selsnap_flush(), selsnap_step(), selsnap_snapshot_create(),
  * selsnap_restore_start() and selsnap_close(), by a write that finds no room for more, and by one that finds the oldest
- * kept for more than a second. An error of that may be the result of the write, which then is not kept.
+ * kept for more than a second. Where no room can be made, the error of that is the result of the write, which then is not
+ * kept.
  *
  * @param[in] ss      Context.
  * @param[in] buf     @p len bytes, any memory alignment; not kept.
@@ -646,7 +647,8 @@ SELSNAP_API int selsnap_flush(selsnap *ss) SELSNAP_MUST_CHECK;
 
 /**
  * @brief Hold back all writes to the live device, until selsnap_thaw(). Snapshots can be made meanwhile: what stands on
- * the device is one instant. Nests.
+ * the device is one instant. Nests. In deferred mode what was written before may still be on its way to the origin:
+ * flush first where somebody else reads that.
  *
  * @param[in] ss  Context.
  * @retval SELSNAP_EREADONLY  Opened read-only.

@@ -65,6 +65,7 @@ struct ssn_deferred {
     uint32_t free_count;                          /* lock */
     uint32_t oldest;                              /* lock: the queue */
     uint32_t newest;                              /* lock */
+    uint64_t not_before;                          /* lock: no drain for age before this time, as one failed */
     uint64_t next_serial;                         /* lock */
     _Atomic uint64_t count;                       /* pending copies; written with lock held */
     _Atomic uint32_t groups[SSN_DEFERRED_GROUPS]; /* the same, by hashed group of blocks */
@@ -132,7 +133,7 @@ int ssn_deferred_write(struct selsnap *ss, const struct ssn_deferred_change *cha
  * preserving. The origin is not flushed. No claim is held; the gate may be closed. Whatever fails stays pending.
  */
 int ssn_deferred_drain(struct selsnap *ss);
-/* The same, if the oldest has been pending for long. */
-int ssn_deferred_drain_aged(struct selsnap *ss);
+/* The same, if the oldest has been pending for long. Should that fail, it is for the next flush to tell. */
+void ssn_deferred_drain_aged(struct selsnap *ss);
 
 #endif

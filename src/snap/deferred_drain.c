@@ -201,10 +201,16 @@ int ssn_deferred_drain(struct selsnap *ss) {
     return rc;
 }
 
-int ssn_deferred_drain_aged(struct selsnap *ss) {
+void ssn_deferred_drain_aged(struct selsnap *ss) {
     struct ssn_deferred *d = ss->deferred;
+    uint64_t now = ssn_deferred_now();
     pthread_mutex_lock(&d->lock);
-    bool aged = d->oldest != SSN_PENDING_NONE && ssn_deferred_now() - d->slots[d->oldest].accepted_ns > AGE_NS;
+    bool aged =
+        d->oldest != SSN_PENDING_NONE && now >= d->slots[d->oldest].accepted_ns + AGE_NS && now >= d->not_before;
     pthread_mutex_unlock(&d->lock);
-    return aged ? ssn_deferred_drain(ss) : SELSNAP_OK;
+    if (aged && ssn_deferred_drain(ss) != SELSNAP_OK) {
+        pthread_mutex_lock(&d->lock);
+        d->not_before = now + AGE_NS;
+        pthread_mutex_unlock(&d->lock);
+    }
 }

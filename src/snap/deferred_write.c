@@ -306,5 +306,6 @@ int ssn_deferred_write(struct selsnap *ss, const struct ssn_deferred_change *cha
         }
         a.offset += a.len;
     }
-    return ssn_deferred_drain_aged(ss);
+    ssn_deferred_drain_aged(ss);
+    return SELSNAP_OK;
 }
