@@ -131,6 +131,7 @@ enum prepared {
     PREPARED_KEPT,       /* all blocks are designated, and preserved already */
     PREPARED_FIRST,      /* all blocks are designated, none is preserved; nothing is preserved ahead */
     PREPARED_FIRST_AHEAD, /* the same, but some may be preserved ahead */
+    PREPARED_FIRST_DEFERRED, /* the same, in deferred mode */
     PREPARED_VIEW,       /* the load reads a snapshot whose blocks are unchanged */
     PREPARED_VIEW_KEPT,  /* the load reads a snapshot whose blocks are preserved */
     PREPARED_VIEW_WRITE, /* the load writes into a snapshot */
@@ -141,6 +142,7 @@ struct library {
     struct meter *meter; /* NULL: malloc itself is used */
     uint64_t snapshot;   /* the newest */
     bool ahead;          /* blocks may be preserved ahead */
+    uint64_t deferred;   /* bytes of writes that may be kept in memory */
 };
 /* A new store, on the counted devices and with a meter when `counted`. */
 void library_format(struct library *library, const struct devices *devices, bool counted);

@@ -15,7 +15,7 @@
 #define KEPT PREPARED_KEPT, COPIER_COPIED
 #define FIRST PREPARED_FIRST, COPIER_FIRST
 #define FIRST_AHEAD PREPARED_FIRST_AHEAD, COPIER_FIRST
-#define FIRST_DEFERRED PREPARED_FIRST, COPIER_DEFERRED
+#define FIRST_DEFERRED PREPARED_FIRST_DEFERRED, COPIER_DEFERRED
 #define VIEW PREPARED_VIEW, COPIER_COPIED
 #define VIEW_KEPT PREPARED_VIEW_KEPT, COPIER_VIEW
 #define VIEW_WRITE PREPARED_VIEW_WRITE, COPIER_VIEW
@@ -47,7 +47,8 @@ const struct bench_case bench_cases[] = {
     {"first-write-4k-ahead", true, FIRST_AHEAD, 1, RANDOM_4K(false, 1, 0)},
     {"first-write-4k-batch-32", true, FIRST, 1, BATCH_4K(false, 32)},
     {"first-write-4k-durable", true, FIRST, 1, RANDOM_4K(false, 1, 1)},
-    {"first-write-4k-flush-32", true, FIRST_DEFERRED, 1, RANDOM_4K(false, 1, 32)},
+    {"first-write-4k-flush-32", true, FIRST, 1, RANDOM_4K(false, 1, 32)},
+    {"first-write-4k-deferred-flush-32", true, FIRST_DEFERRED, 1, RANDOM_4K(false, 1, 32)},
     {"first-write-4k-2-threads", false, FIRST, 1, RANDOM_4K(false, 2, 0)},
     {"first-write-4k-4-threads", false, FIRST, 1, RANDOM_4K(false, 4, 0)},
     {"first-write-4k-8-threads", false, FIRST, 1, RANDOM_4K(false, 8, 0)},

@@ -43,6 +43,7 @@ struct target library_target(struct library *library) {
 void library_open(struct library *library, const struct devices *devices, bool counted) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.flags = library->ahead ? 0 : SELSNAP_OPEN_NO_AHEAD;
+    options.deferred_bytes = library->deferred;
     library->view = NULL;
     library->meter = counted ? meter_open() : NULL;
     if (counted) {
@@ -88,6 +89,7 @@ static void overwrite(struct library *library, uint64_t bytes) {
 void library_prepare(struct library *library, const struct devices *devices, enum prepared prepared, unsigned snapshots,
                      uint64_t span, bool counted) {
     library->ahead = prepared == PREPARED_FIRST_AHEAD;
+    library->deferred = prepared == PREPARED_FIRST_DEFERRED ? 8 * BENCH_MIB : 0;
     library_format(library, devices, counted);
     library_snapshots(library, snapshots, prepared == PREPARED_ELSEWHERE ? span : 0, span);
     if (prepared == PREPARED_KEPT || prepared == PREPARED_VIEW_KEPT) {

@@ -41,7 +41,7 @@ struct result {
 };
 
 static bool happens_once(const struct bench_case *bench) {
-    return bench->prepared == PREPARED_FIRST || bench->prepared == PREPARED_FIRST_AHEAD ||
+    return (bench->prepared >= PREPARED_FIRST && bench->prepared <= PREPARED_FIRST_DEFERRED) ||
            bench->prepared == PREPARED_VIEW_WRITE;
 }
 

@@ -28,6 +28,8 @@ void stage_open(struct stage *stage, const struct stage_size *size) {
     selsnap_device *store =
         sparse_open((UINT64_C(16) << 30) + size->entries * 2 * BENCH_BLOCK, false, &stage->flush_us);
     devices_wrap(&stage->devices, sparse_open(size->origin_bytes, true, NULL), store);
+    stage->library.ahead = true;
+    stage->library.deferred = 0;
     library_format(&stage->library, &stage->devices, true);
     library_snapshots(&stage->library, size->snapshots, 0, size->origin_bytes);
     uint64_t begin = bench_cpu_ns();
