@@ -172,8 +172,8 @@ int ssn_device_batch(selsnap_device *device, selsnap_io *const *ios, uint32_t co
     int first = SELSNAP_OK;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t len = 0;
-        ios[i]->result = check_iov(device, ios[i]->iov, ios[i]->iov_count, ios[i]->offset,
-                                   ios[i]->kind != SELSNAP_IO_READ, &len);
+        ios[i]->result =
+            check_iov(device, ios[i]->iov, ios[i]->iov_count, ios[i]->offset, ios[i]->kind != SELSNAP_IO_READ, &len);
         if (ios[i]->result == SELSNAP_OK && len > 0) {
             checked[ready++] = ios[i];
         }

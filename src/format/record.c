@@ -239,7 +239,8 @@ bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name) {
 bool ssn_property_decode(const uint8_t *p, uint16_t len, char *ret_key, char *ret_value) {
     unsigned key_len = len > 0 ? p[0] : 0;
     unsigned value_len = len - 1u - key_len;
-    if (key_len >= len || value_len > SELSNAP_PROPERTY_VALUE_MAX || !ssn_name_decode(p + 1, (uint16_t)key_len, ret_key)) {
+    if (key_len >= len || value_len > SELSNAP_PROPERTY_VALUE_MAX ||
+        !ssn_name_decode(p + 1, (uint16_t)key_len, ret_key)) {
         return false;
     }
     memcpy(ret_value, p + 1 + key_len, value_len);

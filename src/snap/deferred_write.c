@@ -2,15 +2,16 @@
 /*
  * Accepting writes (deferred.h). The way of one piece, no more blocks than can be kept:
  *
- *   CLAIM    the blocks, wait for others                                              -> DECIDE
- *   DECIDE   outside the gate, at a need version: copy back what restores still have to; which blocks are pending, or
- *            need preserving by the index. For what is to be kept anew: a promise of store space, a slot, and the rest
- * of a block that is written in part                                          -> RETEST no slot: let go of all, drain
- * -> CLAIM no promise, or the rest cannot be read: let go of all                    -> THROUGH RETEST   inside the
- * gate: the version is the same                                 -> KEEP;  else leave -> DECIDE the gate is closed: let
- * go of all, wait until it opens                   -> CLAIM KEEP     what is to be kept becomes pending under the
- * version; the other blocks are written to the origin THROUGH  drain, and write without keeping: the store is asked,
- * and the policy, as without deferred mode
+ *   CLAIM    the blocks, wait for others                                          -> DECIDE
+ *   DECIDE   outside the gate, at a need version: copy back what restores still have to; find which blocks are pending, or
+ *            need preserving by the index. For what is to be kept anew: a slot, a promise of store space, and the rest of
+ *            a block that is written in part                                      -> RETEST
+ *              no slot is free: let go of all, drain                              -> CLAIM
+ *              no promise, or the rest cannot be read: let go of all              -> THROUGH
+ *   RETEST   inside the gate: the version is the same                             -> KEEP;  else leave -> DECIDE
+ *              the gate is closed: let go of all, wait until it opens             -> CLAIM
+ *   KEEP     what is to be kept becomes pending under the version; the other blocks are written to the origin
+ *   THROUGH  drain, and write without keeping: the store is asked, and the policy, as without deferred mode
  *
  * A block that is written in part, and kept, is read as it is before: nobody changes it meanwhile. It needs preserving
  * at the version, so no writer has got into the gate without looking closer since that version; and whoever looks

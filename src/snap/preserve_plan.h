@@ -24,7 +24,7 @@ struct ssn_plan {
     /* Some blocks are taken ahead: rather than losing one, and before space is short, do nothing. */
     bool gives_way;
     uint64_t promised; /* pages that the store has promised for this; 0 once they are taken */
-    uint64_t words[]; /* the memory of the arrays */
+    uint64_t words[];  /* the memory of the arrays */
 };
 
 /* With `ss`, stretches and blocks filled in; one allocation. NULL: no memory, and that is told. */

@@ -267,8 +267,8 @@ struct copies {
 };
 
 /* Gathers reads from block *at on, and fills what is zeros, until they are enough or a block has no content. */
-static void gather(const struct selsnap *ss, const struct ssn_source *sources, unsigned count, uint8_t *buf, unsigned *at,
-                   struct copies *copies) {
+static void gather(const struct selsnap *ss, const struct ssn_source *sources, unsigned count, uint8_t *buf,
+                   unsigned *at, struct copies *copies) {
     copies->count = 0;
     while (*at < count && copies->count < READS_AT_ONCE) {
         uint8_t *to = buf + (size_t)*at * ss->block_bytes;
@@ -280,8 +280,8 @@ static void gather(const struct selsnap *ss, const struct ssn_source *sources, u
             unsigned i = copies->count++;
             copies->from[i] = *at;
             copies->blocks[i] = n;
-            copies->reads[i] = (struct ssn_transfer){sources[*at].place * SSN_PAGE_SIZE, to, (size_t)n * ss->block_bytes,
-                                                     SELSNAP_OK};
+            copies->reads[i] =
+                (struct ssn_transfer){sources[*at].place * SSN_PAGE_SIZE, to, (size_t)n * ss->block_bytes, SELSNAP_OK};
         } else if (sources[*at].kind != SSN_ENTRY_NONE) {
             return;
         }

@@ -170,8 +170,8 @@ static int copy_blocks(struct selsnap *ss, struct ssn_job *job, uint64_t run, un
     unsigned from = 0;
     while (from < count) {
         unsigned good;
-        int rc = read_sources(ss, job, base + from, count - from, sources + from,
-                              buf + (size_t)from * ss->block_bytes, &good);
+        int rc = read_sources(ss, job, base + from, count - from, sources + from, buf + (size_t)from * ss->block_bytes,
+                              &good);
         if (rc == SELSNAP_OK) {
             rc = write_back(ss, base, from, from + good, first, bits, buf);
         }

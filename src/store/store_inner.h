@@ -57,7 +57,7 @@ struct ssn_store {
     bool read_only;
     ssn_rewrite_fn rewrite;
     void *rewrite_user;
-    struct ssn_salvage *salvage; /* NULL: damage is an error */
+    struct ssn_salvage *salvage;                             /* NULL: damage is an error */
     bool readers_made, space_made, journal_made, locks_made; /* what close has to undo */
     struct ssn_store_facts facts;
     struct ssn_pages *pages;

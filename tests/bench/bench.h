@@ -127,14 +127,14 @@ uint64_t meter_peak(const struct meter *meter);
 
 /* What stands on the device before the load. */
 enum prepared {
-    PREPARED_ELSEWHERE,  /* the snapshots designate other blocks */
-    PREPARED_KEPT,       /* all blocks are designated, and preserved already */
-    PREPARED_FIRST,      /* all blocks are designated, none is preserved; nothing is preserved ahead */
-    PREPARED_FIRST_AHEAD, /* the same, but some may be preserved ahead */
+    PREPARED_ELSEWHERE,      /* the snapshots designate other blocks */
+    PREPARED_KEPT,           /* all blocks are designated, and preserved already */
+    PREPARED_FIRST,          /* all blocks are designated, none is preserved; nothing is preserved ahead */
+    PREPARED_FIRST_AHEAD,    /* the same, but some may be preserved ahead */
     PREPARED_FIRST_DEFERRED, /* the same, in deferred mode */
-    PREPARED_VIEW,       /* the load reads a snapshot whose blocks are unchanged */
-    PREPARED_VIEW_KEPT,  /* the load reads a snapshot whose blocks are preserved */
-    PREPARED_VIEW_WRITE, /* the load writes into a snapshot */
+    PREPARED_VIEW,           /* the load reads a snapshot whose blocks are unchanged */
+    PREPARED_VIEW_KEPT,      /* the load reads a snapshot whose blocks are preserved */
+    PREPARED_VIEW_WRITE,     /* the load writes into a snapshot */
 };
 struct library {
     selsnap *ss;

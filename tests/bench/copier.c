@@ -136,9 +136,9 @@ static int batch_through(void *user, selsnap_io *const *ios, uint32_t count) {
     if (n > 0) {
         size_t bytes = (size_t)n * BENCH_BLOCK;
         int code = selsnap_device_batch(copier->origin, list, n);
-        code = code == SELSNAP_OK ? selsnap_device_write(copier->store, copier->old, bytes,
-                                                         atomic_fetch_add(&copier->place, bytes))
-                                  : code;
+        code = code == SELSNAP_OK
+                   ? selsnap_device_write(copier->store, copier->old, bytes, atomic_fetch_add(&copier->place, bytes))
+                   : code;
         code = code == SELSNAP_OK ? commit(copier) : code;
         if (code != SELSNAP_OK) {
             return code;

@@ -43,7 +43,15 @@ static const struct step batches[] = {
 
 /* Many requests in one call: first writes of several runs of blocks, some preserved already, some durable. */
 static const struct step one_call[] = {
-    CREATE(0, 0x7f, FAIL), BATCH(0xad, 0), BATCH(0x2d, 1), CREATE(1, 0xf0, FAIL), WRITE(32, 8), BATCH(0xff, 0), FLUSH, BATCH(0x41, 1), END,
+    CREATE(0, 0x7f, FAIL),
+    BATCH(0xad, 0),
+    BATCH(0x2d, 1),
+    CREATE(1, 0xf0, FAIL),
+    WRITE(32, 8),
+    BATCH(0xff, 0),
+    FLUSH,
+    BATCH(0x41, 1),
+    END,
 };
 
 static const struct step unaligned[] = {

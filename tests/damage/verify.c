@@ -23,7 +23,7 @@ struct session {
     unsigned snap_count;
     const char *stage;
     bool block_by_block; /* snapshots are read so; otherwise what holds data is read at once, if it can be */
-    bool gives_up; /* a restore may have ended, and left blocks with a damaged source as the device has them */
+    bool gives_up;       /* a restore may have ended, and left blocks with a damaged source as the device has them */
     struct outcome *outcome;
 };
 

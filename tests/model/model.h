@@ -108,12 +108,12 @@ struct model {
     const char *program;
     uint64_t seed;
     uint64_t steps;
-    bool cuts; /* power cuts: the wire tracks */
-    bool ahead; /* blocks may be preserved before they change */
+    bool cuts;         /* power cuts: the wire tracks */
+    bool ahead;        /* blocks may be preserved before they change */
     unsigned deferred; /* so many blocks of writes may be kept in memory */
     bool trace;
     bool in_cmocka;
-    bool aborts; /* on failure, for a fuzzer */
+    bool aborts;     /* on failure, for a fuzzer */
     bool skip_check; /* model_check_all() leaves out selsnap_check(), which runs a checkpoint */
 
     struct prng prng;

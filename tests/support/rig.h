@@ -22,7 +22,7 @@ struct rig_options {
     uint32_t logical;       /* 0: 1 */
     uint32_t open_flags;    /* SELSNAP_OPEN_*; SELSNAP_OPEN_NO_AHEAD is added, for exact counts, unless: */
     bool ahead;
-    bool blank;             /* leave the origin as it is, instead of filling it */
+    bool blank; /* leave the origin as it is, instead of filling it */
     selsnap_event_fn event;
     void *event_user;
 };
