@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOCKS = 64, PAGE = 4096 };
+/* A request may take all the locks: ThreadSanitizer lets a thread hold 63 at most. */
+enum { LOCKS = 48, PAGE = 4096 };
 
 struct steadydev {
     selsnap_device *base;
