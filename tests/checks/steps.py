@@ -184,7 +184,7 @@ def asan(step):
 
 def tsan(step):
     step.build("build-tsan", "-Db_sanitize=thread", *SANITIZED, suites=("threads",))
-    step.test("build-tsan", ("threads",), ("--timeout-multiplier", "6"))
+    step.test("build-tsan", ("threads",), ("--timeout-multiplier", "6"), env={"SSN_TEST_SHARE": "5"})
 
 
 def msan(step):
@@ -247,9 +247,9 @@ STEPS = [
     Step("cppcheck", EVERY, cppcheck),
     Step("tsan", FULL, tsan),
     Step("clang-tidy", FULL, tidy, after=["clang"]),
-    Step("msan", FULL, msan),
+    Step("msan", LONG, msan),
     Step("valgrind", LONG, valgrind, after=["gcc"]),
-    Step("coverage", FULL, coverage),
+    Step("coverage", LONG, coverage),
     Step("analyzer", FULL, analyzer),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
