@@ -94,7 +94,7 @@ static bool needs_nothing(struct selsnap *ss, const struct item *item, bool insi
 static void do_clean(struct batch *batch) {
     struct selsnap *ss = batch->ss;
     struct item clean[SSN_LIVE_BATCH_MAX];
-    const struct item *list[SSN_LIVE_BATCH_MAX];
+    const struct item *list[SSN_LIVE_BATCH_MAX] = {NULL};
     bool any_change = false;
     for (unsigned i = 0; i < batch->count; i++) {
         any_change = any_change || is_change(batch->items[i].io);
@@ -172,7 +172,7 @@ static void do_alone(struct selsnap *ss, const struct item *item) {
 
 static void do_round(struct selsnap *ss, const struct item *items, unsigned count) {
     struct ssn_claim claims[CLAIMS_MAX];
-    const struct item *list[SSN_LIVE_BATCH_MAX];
+    const struct item *list[SSN_LIVE_BATCH_MAX] = {NULL};
     unsigned shard;
     bool together = count > 1 && ss->deferred == NULL;
     unsigned claim_count = together ? make_claims(items, count, claims) : 0;
