@@ -86,7 +86,7 @@ static int import_io(selsnap_io *ours, const selsnap_io *theirs) {
 /* At most BATCH_PART requests; the first failure among them. */
 static int batch_part(selsnap_device *device, selsnap_io *const *ios, uint32_t count) {
     selsnap_io ours[BATCH_PART];
-    selsnap_io *allowed[BATCH_PART];
+    selsnap_io *allowed[BATCH_PART] = {NULL};
     uint32_t allowed_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         int code = import_io(&ours[i], ios[i]);

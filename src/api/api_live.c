@@ -77,7 +77,7 @@ static int import_io(const struct selsnap *ss, selsnap_io *ours, const selsnap_i
 /* At most SSN_LIVE_BATCH_MAX requests; the first failure among them. */
 static int batch_part(selsnap *ss, selsnap_io *const *ios, uint32_t count) {
     selsnap_io ours[SSN_LIVE_BATCH_MAX];
-    selsnap_io *allowed[SSN_LIVE_BATCH_MAX];
+    selsnap_io *allowed[SSN_LIVE_BATCH_MAX] = {NULL};
     unsigned n = 0;
     for (uint32_t i = 0; i < count; i++) {
         int code = import_io(ss, &ours[i], ios[i]);
