@@ -184,7 +184,7 @@ def asan(step):
 
 def tsan(step):
     step.build("build-tsan", "-Db_sanitize=thread", *SANITIZED, suites=("threads",))
-    step.test("build-tsan", ("threads",), ("--timeout-multiplier", "6"), env={"SSN_TEST_SHARE": "5"})
+    step.test("build-tsan", ("threads",), ("--timeout-multiplier", "6"))
 
 
 def msan(step):

@@ -138,7 +138,7 @@ static selsnap_device *open_device(void) {
 
 /* Whether the system gives rings at all, and lets them be used. */
 static bool there_are_rings(void) {
-    struct io_uring ring;
+    struct io_uring ring = {0}; /* what liburing writes, MemorySanitizer does not see */
     bool usable = false;
     if (__real_io_uring_queue_init(8, &ring, 0) == 0) {
         io_uring_prep_nop(io_uring_get_sqe(&ring));
