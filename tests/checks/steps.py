@@ -247,9 +247,9 @@ STEPS = [
     Step("cppcheck", EVERY, cppcheck),
     Step("tsan", FULL, tsan),
     Step("clang-tidy", FULL, tidy, after=["clang"]),
-    Step("msan", LONG, msan),
+    Step("msan", FULL, msan),
     Step("valgrind", LONG, valgrind, after=["gcc"]),
-    Step("coverage", LONG, coverage),
+    Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
