@@ -40,9 +40,13 @@ static unsigned shard_of_thread(void) {
     return (unsigned)((bits >> 12) ^ (bits >> 20)) % SSN_GATE_SHARDS;
 }
 
+static uint64_t inside(uint64_t state) {
+    return state & ((UINT64_C(1) << SSN_GATE_INSIDE_BITS) - 1);
+}
+
 bool ssn_gate_try_enter(struct ssn_gate *gate, unsigned *ret_shard) {
     *ret_shard = shard_of_thread();
-    atomic_fetch_add(&gate->shards[*ret_shard].inside, 1);
+    atomic_fetch_add(&gate->shards[*ret_shard].state, 1);
     if (atomic_load(&gate->closed) == 0) {
         return true;
     }
@@ -65,8 +69,12 @@ unsigned ssn_gate_enter(struct ssn_gate *gate) {
 }
 
 void ssn_gate_leave(struct ssn_gate *gate, unsigned shard) {
-    uint64_t before = atomic_fetch_sub(&gate->shards[shard].inside, 1);
-    assert(before > 0);
+    ssn_gate_leave_counted(gate, shard, 0);
+}
+
+void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes) {
+    uint64_t before = atomic_fetch_add(&gate->shards[shard].state, ((uint64_t)writes << SSN_GATE_INSIDE_BITS) - 1);
+    assert(inside(before) > 0);
     (void)before;
     if (atomic_load(&gate->closed) != 0) {
         pthread_mutex_lock(&gate->lock);
@@ -75,22 +83,17 @@ void ssn_gate_leave(struct ssn_gate *gate, unsigned shard) {
     }
 }
 
-void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes) {
-    atomic_fetch_add_explicit(&gate->shards[shard].counted, writes, memory_order_relaxed);
-    ssn_gate_leave(gate, shard);
-}
-
 uint64_t ssn_gate_counted(struct ssn_gate *gate) {
     uint64_t sum = 0;
     for (unsigned i = 0; i < SSN_GATE_SHARDS; i++) {
-        sum += atomic_load_explicit(&gate->shards[i].counted, memory_order_relaxed);
+        sum += atomic_load_explicit(&gate->shards[i].state, memory_order_relaxed) >> SSN_GATE_INSIDE_BITS;
     }
     return sum;
 }
 
 static bool anybody_inside(struct ssn_gate *gate) {
     for (unsigned i = 0; i < SSN_GATE_SHARDS; i++) {
-        if (atomic_load(&gate->shards[i].inside) != 0) {
+        if (inside(atomic_load(&gate->shards[i].state)) != 0) {
             return true;
         }
     }

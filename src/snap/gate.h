@@ -12,12 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SSN_GATE_SHARDS = 16 };
+enum { SSN_GATE_SHARDS = 16, SSN_GATE_INSIDE_BITS = 20 };
 
 struct ssn_gate_shard {
-    _Atomic uint64_t inside;
-    _Atomic uint64_t counted; /* by ssn_gate_leave_counted */
-    uint8_t pad[48];          /* one cache line each */
+    _Atomic uint64_t state; /* writers inside; above SSN_GATE_INSIDE_BITS, writes counted by ssn_gate_leave_counted */
+    uint8_t pad[56];        /* one cache line each */
 };
 
 struct ssn_gate {
@@ -35,7 +34,7 @@ unsigned ssn_gate_enter(struct ssn_gate *gate);
 /* The same, but false if it is closed. */
 bool ssn_gate_try_enter(struct ssn_gate *gate, unsigned *ret_shard);
 void ssn_gate_leave(struct ssn_gate *gate, unsigned shard);
-/* The same, and counts writes, on the cache line that the writer has anyway. */
+/* The same, and counts writes, in the one step that a leave is. */
 void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writes);
 uint64_t ssn_gate_counted(struct ssn_gate *gate);
 /* Returns with the gate closed and nobody inside. */

@@ -56,6 +56,17 @@ static void test_checksum__known_value__is_xxh3(void **state) {
     assert_true(ssn_checksum("", 0) == 0x2d06800538d394c2ULL);
 }
 
+static void test_checksum__every_length__is_the_plain_one(void **state) {
+    (void)state;
+    uint8_t data[4200];
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i * 7 + i / 256);
+    }
+    for (size_t len = 0; len + 3 <= sizeof data; len++) {
+        assert_true(ssn_checksum(data + len % 3, len) == ssn_checksum_plain(data + len % 3, len));
+    }
+}
+
 static void test_mem__limit__refuses_and_counts(void **state) {
     (void)state;
     struct ssn_mem mem;
@@ -113,6 +124,7 @@ int main(void) {
         cmocka_unit_test(test_bytes__is_zero__finds_any_bit),
         cmocka_unit_test(test_arith__edges__never_overflow),
         cmocka_unit_test(test_checksum__known_value__is_xxh3),
+        cmocka_unit_test(test_checksum__every_length__is_the_plain_one),
         cmocka_unit_test(test_mem__limit__refuses_and_counts),
         cmocka_unit_test(test_import__sizes__shorter_and_longer),
         cmocka_unit_test(test_export__sizes__fills_at_most_theirs),
