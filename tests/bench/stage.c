@@ -176,11 +176,13 @@ struct crowd {
     struct stage *stage;
     _Atomic uint64_t next;
     uint64_t last_fold; /* checkpoints written when it ends */
+    uint64_t blocks;    /* of the origin: behind them nothing is left to preserve, and no checkpoint would come */
 };
 
 static void *overwrite(void *user) {
     struct crowd *crowd = user;
-    while (library_stats(&crowd->stage->library).checkpoints < crowd->last_fold) {
+    while (atomic_load(&crowd->next) < crowd->blocks &&
+           library_stats(&crowd->stage->library).checkpoints < crowd->last_fold) {
         for (unsigned i = 0; i < 64; i++) {
             write_block(crowd->stage, atomic_fetch_add(&crowd->next, 1));
         }
@@ -192,7 +194,8 @@ static void *overwrite(void *user) {
  * would be done before the next begins. */
 static void overwrite_until(struct stage *stage, uint64_t folds) {
     pthread_t threads[IN_FLIGHT];
-    struct crowd crowd = {stage, stage->written, library_stats(&stage->library).checkpoints + folds};
+    struct crowd crowd = {stage, stage->written, library_stats(&stage->library).checkpoints + folds,
+                          library_stats(&stage->library).origin_bytes / BENCH_BLOCK};
     stage->flush_us = FLUSH_US;
     for (unsigned i = 0; i < IN_FLIGHT; i++) {
         if (pthread_create(&threads[i], NULL, overwrite, &crowd) != 0) {

@@ -32,8 +32,9 @@ SANITIZERS = {
     "MSAN_OPTIONS": "halt_on_error=1:allocator_may_return_null=1",
 }
 
-# Under MemorySanitizer and Valgrind a program takes many times as long: what it does over and over it does less often.
+# Under sanitizers and Valgrind a program takes many times as long: what it does over and over it does less often.
 FEWER = {"SSN_TEST_SHARE": "7"}
+FEWEST = {"SSN_TEST_SHARE": "101"}
 
 # Programs left out of a step, and why.
 LEFT_OUT = {
@@ -178,7 +179,7 @@ def asan(step):
     suites = ("unit", "api", "fuzz")
     step.build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false", suites=suites,
                also=["tests/damage/damage"])
-    step.test("build-asan", suites, ("--timeout-multiplier", "6"))
+    step.test("build-asan", suites, ("--timeout-multiplier", "6"), env=FEWER)
     step.program("build-asan/tests/damage/damage", "--part", "1/16")
 
 
