@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the project, tests it and checks it on Debian 12, installing what is missing (as root, or with sudo).
 #
-#   tests/run.sh           gcc, clang, AddressSanitizer, ThreadSanitizer, MemorySanitizer, coverage, static checkers
+#   tests/run.sh           gcc, clang, AddressSanitizer, ThreadSanitizer, MemorySanitizer, Valgrind, coverage, static checkers
 #   tests/run.sh --quick   a gcc build with its shorter suites, and cppcheck
-#   tests/run.sh --long    the same, Valgrind, planted mistakes, the long modes of the random tests: hours
+#   tests/run.sh --long    the same, more of it, planted mistakes, the long modes of the random tests: hours
 #
 # tests/checks/steps.py holds the steps; names of steps after the options run only these. The last line is
 # "N passed, N failed", counted in test cases; a check is one. The exit code is 0 if some passed and none failed.

@@ -34,15 +34,15 @@ SANITIZERS = {
 
 # Under sanitizers and Valgrind a program takes many times as long: what it does over and over it does less often.
 FEWER = {"SSN_TEST_SHARE": "7"}
-FEWEST = {"SSN_TEST_SHARE": "101"}
+FEWEST = {"SSN_TEST_SHARE": "31"}
 
 # Programs left out of a step, and why.
+ONE_THREAD = "Valgrind runs one thread at a time; ThreadSanitizer's step has it"
+MINUTES = "takes minutes under Valgrind even so; --long has it, and the other sanitizers do"
 LEFT_OUT = {
-    "valgrind": {
-        "test_threads": "Valgrind runs one thread at a time; ThreadSanitizer's step has it",
-        "test_store_threads": "Valgrind runs one thread at a time; ThreadSanitizer's step has it",
-        "test_reclaim_threads": "Valgrind runs one thread at a time; ThreadSanitizer's step has it",
-    },
+    "valgrind": dict.fromkeys(("test_threads", "test_store_threads", "test_reclaim_threads", "test_scrub_threads"), ONE_THREAD),
+    "valgrind, not long": dict.fromkeys(("test_tree", "test_tree_damage", "test_bounds", "test_ahead", "test_pages", "test_page"),
+                                        MINUTES),
 }
 
 
@@ -195,10 +195,11 @@ def msan(step):
 
 def valgrind(step):
     step.build("build-tests", "-Ddocs=true")
+    is_long = step.mode == "long"
     step.test("build-tests", ("unit", "api"),
               ("--timeout-multiplier", "10", "--wrapper",
                "valgrind --quiet --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible"),
-              LEFT_OUT["valgrind"], FEWER)
+              {**LEFT_OUT["valgrind"], **({} if is_long else LEFT_OUT["valgrind, not long"])}, FEWER if is_long else FEWEST)
 
 
 def tidy(step):
@@ -249,7 +250,7 @@ STEPS = [
     Step("tsan", FULL, tsan),
     Step("clang-tidy", FULL, tidy, after=["clang"]),
     Step("msan", FULL, msan),
-    Step("valgrind", LONG, valgrind, after=["gcc"]),
+    Step("valgrind", FULL, valgrind, after=["gcc"]),
     Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),
     Step("long", LONG, long_modes, after=["gcc"]),
