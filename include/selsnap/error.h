@@ -43,6 +43,7 @@ extern "C" {
 #define SELSNAP_ECANCELED (-25)  /**< The progress callback asked to stop; what was done stays done. */
 #define SELSNAP_EABANDONED (-26) /**< The host abandoned the store; snapshots are no longer kept. */
 #define SELSNAP_ETOOSMALL (-27)  /**< The store device is too small. */
+#define SELSNAP_ENODATA (-28)    /**< A bookmark keeps no data. */
 
 /**
  * @brief A short text for a result code, in English.

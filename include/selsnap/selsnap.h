@@ -829,6 +829,10 @@ SELSNAP_API int selsnap_designation_next(selsnap *ss, uint64_t after_id,
 /** @brief When there is no room to preserve: record the block as lost in the snapshot, then write. */
 #define SELSNAP_POLICY_GIVE_UP_BLOCK 1u
 
+/** @brief Flag: a bookmark. It records which of its blocks change, for selsnap_diff_next(), and keeps no data; its policy
+ * means nothing. A change that it must record, but the store has no room for, is refused. */
+#define SELSNAP_SNAPSHOT_BOOKMARK 0x1u
+
 /** @brief A user's own note on a snapshot. */
 typedef struct selsnap_property {
     const char *key;   /**< 1 to 255 bytes of UTF-8 without control characters. Each key once. */
@@ -845,7 +849,7 @@ typedef struct selsnap_snapshot_options {
     int64_t time_ns;                  /**< Time to note, nanoseconds since 1970 UTC; 0: now. */
     const selsnap_property *properties; /**< Or NULL. */
     uint32_t property_count;          /**< Properties; at most 16. */
-    uint32_t reserved;                /**< 0. */
+    uint32_t flags;                   /**< SELSNAP_SNAPSHOT_*. */
 } selsnap_snapshot_options;
 /** @brief Default ::selsnap_snapshot_options. */
 #define SELSNAP_SNAPSHOT_OPTIONS_INIT {sizeof(selsnap_snapshot_options), 0, 0, 0, 0, 0, 0, 0, 0}
@@ -897,6 +901,8 @@ typedef struct selsnap_snapshot_info {
     uint32_t restoring;        /**< 1 while a restore reads from it. */
     char name[SELSNAP_NAME_MAX + 1];             /**< Its name. */
     char designation[SELSNAP_NAME_MAX + 1];      /**< The designation's name, or empty. */
+    uint32_t bookmark;         /**< 1 for a bookmark: it keeps no data. */
+    uint32_t reserved;         /**< 0. */
 } selsnap_snapshot_info;
 
 /**
@@ -987,6 +993,7 @@ SELSNAP_API int selsnap_snapshot_get_usage(selsnap *ss, uint64_t id, selsnap_pro
 #define SELSNAP_BLOCKS_ZERO 3u         /**< Changed; the old content was zeros. */
 #define SELSNAP_BLOCKS_LOST 4u         /**< Changed; the old content is lost. */
 #define SELSNAP_BLOCKS_OVERLAY 5u      /**< Written into the snapshot. */
+#define SELSNAP_BLOCKS_CHANGED 6u      /**< Changed; a bookmark keeps no content. */
 
 /** @brief A range of blocks in one state. */
 typedef struct selsnap_map_range {
@@ -1000,7 +1007,7 @@ typedef struct selsnap_map_range {
  * @brief The table of a snapshot's blocks: the range that begins at @p offset and is in one state.
  *
  * To visit the device: begin with 0, go on with offset + len, end at selsnap_size(). The changed blocks are those that are
- * preserved, zero or lost (or, in overlay, changed in the snapshot itself).
+ * preserved, zero or lost, or of a bookmark changed (or, in overlay, changed in the snapshot itself).
  *
  * @param[in]  ss         Context.
  * @param[in]  id         The snapshot.
@@ -1576,4 +1583,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #ifdef __cplusplus
 }
 #endif
+
+#include <selsnap/diff.h>
+
 #endif

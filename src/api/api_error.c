@@ -38,6 +38,7 @@ static const struct error_text error_texts[] = {
     [-SELSNAP_ECANCELED] = {"SELSNAP_ECANCELED", "stopped as the callback asked"},
     [-SELSNAP_EABANDONED] = {"SELSNAP_EABANDONED", "the store was abandoned"},
     [-SELSNAP_ETOOSMALL] = {"SELSNAP_ETOOSMALL", "the store device is too small"},
+    [-SELSNAP_ENODATA] = {"SELSNAP_ENODATA", "a bookmark keeps no data"},
 };
 
 static const struct error_text *find(int code) {

@@ -35,14 +35,20 @@ struct ssn_group;
 
 struct ssn_snap {
     uint64_t id;                       /* 0: a restore's hidden mark */
-    struct ssn_snapshot_record record; /* overlay, holds: admin and lock; the rest never changes */
+    struct ssn_snapshot_record record; /* overlay, holds, kind: admin and lock; the rest never changes */
     struct ssn_group *group;
     enum ssn_snap_state state;
-    uint32_t views;                       /* open views */
-    uint32_t restores;                    /* restores that read from it */
+    bool to_bookmark;  /* that is to be one, but its record's fate is unknown: see bookmark.c. Admin and lock */
+    uint32_t views;    /* open views */
+    uint32_t restores; /* restores that read from it */
     struct ssn_overlay *overlay;          /* what views of it share in memory; NULL: no such view is open */
     enum ssn_overlay_doubt overlay_doubt; /* changed by who holds the overlay's writer too */
 };
+
+/* To callers. The write path and reclaim go by record.kind, which follows the store [R1]. Admin or the lock is held. */
+static inline bool ssn_snap_is_bookmark(const struct ssn_snap *snap) {
+    return snap->record.kind == SSN_SNAPSHOT_MARK || snap->to_bookmark;
+}
 
 /* A designation with the snapshots that use it. */
 struct ssn_group {
@@ -74,7 +80,7 @@ struct ssn_catalogue {
     size_t job_capacity;
     _Atomic uint64_t active_jobs;   /* job_count, readable without the lock */
     _Atomic uint64_t starting_jobs; /* of these, STARTING or UNSURE */
-    _Atomic size_t doomed;          /* snapshots whose record's fate is unknown */
+    _Atomic size_t doomed;          /* snapshots whose record's fate is unknown: DOOMED, or to_bookmark */
     _Atomic uint64_t additions;     /* snapshots and hidden marks ever added; changed with the lock held */
 };
 

@@ -202,6 +202,19 @@ bool ssn_deferred_has(struct ssn_deferred *d, uint64_t first_block, uint64_t cou
            (ssn_deferred_run(d, first_block, count, &has) < count || has);
 }
 
+uint64_t ssn_deferred_next(struct ssn_deferred *d, uint64_t from) {
+    uint64_t next = UINT64_MAX;
+    if (d == NULL || atomic_load(&d->count) == 0) {
+        return next;
+    }
+    pthread_mutex_lock(&d->lock);
+    for (uint32_t slot = d->oldest; slot != SSN_PENDING_NONE; slot = d->slots[slot].newer) {
+        next = d->slots[slot].block >= from ? ssn_min_u64(next, d->slots[slot].block) : next;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return next;
+}
+
 uint64_t ssn_deferred_cap(struct ssn_deferred *d, uint64_t block) {
     uint64_t cap = UINT64_MAX;
     if (!ssn_deferred_may_have(d, block, 1)) {

@@ -89,6 +89,8 @@ bool ssn_deferred_may_have(struct ssn_deferred *d, uint64_t first_block, uint64_
 uint64_t ssn_deferred_run(struct ssn_deferred *d, uint64_t first_block, uint64_t count, bool *ret_has);
 /* Whether any of the blocks has pending data. With a claim on them it stays so. */
 bool ssn_deferred_has(struct ssn_deferred *d, uint64_t first_block, uint64_t count);
+/* The first block >= from with pending data; UINT64_MAX: none. */
+uint64_t ssn_deferred_next(struct ssn_deferred *d, uint64_t from);
 /* One above the version of the block's oldest pending copy; UINT64_MAX: none. */
 uint64_t ssn_deferred_cap(struct ssn_deferred *d, uint64_t block);
 /* Copies bytes of the block's newest copy out, into several pieces. false: none. */

@@ -20,6 +20,7 @@ struct subject {
     uint64_t point;
     uint64_t group_id;
     bool whole;
+    bool bookmark;
     uint64_t overlay_id;
 };
 
@@ -53,7 +54,8 @@ static int look_at_snapshot(struct subject *subject, struct part *part, uint64_t
         subject->point = snap->record.point;
         subject->group_id = snap->group->id;
         subject->whole = snap->group->whole;
-        subject->overlay_id = ssn_overlay_id(ss, snap);
+        subject->bookmark = ssn_snap_is_bookmark(snap);
+        subject->overlay_id = subject->bookmark ? 0 : ssn_overlay_id(ss, snap);
         if (part != NULL && snap->overlay != NULL) {
             ssn_overlay_look_pending(ss, snap->overlay, snap, part->run, part->first, part->count, part->overlay,
                                      &subject->overlay_id);
@@ -117,7 +119,10 @@ static int next_overlay_block(struct subject *subject, uint64_t from, uint64_t *
 
 /* ---- the map ---- */
 
-static uint32_t state_of(const struct part *part, unsigned i) {
+static uint32_t state_of(const struct subject *subject, const struct part *part, unsigned i) {
+    if (subject->bookmark) {
+        return part->entry[i].kind == SSN_ENTRY_NONE ? SELSNAP_BLOCKS_UNCHANGED : SELSNAP_BLOCKS_CHANGED;
+    }
     if (part->overlay[i].kind != SSN_ENTRY_NONE) {
         return ssn_entry_is_lost(part->overlay[i].kind) ? SELSNAP_BLOCKS_LOST : SELSNAP_BLOCKS_OVERLAY;
     }
@@ -162,9 +167,9 @@ static int map_designated(struct subject *subject, const struct ssn_block_range 
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    *ret_state = state_of(&part, 0);
+    *ret_state = state_of(subject, &part, 0);
     unsigned n = 1;
-    while (n < part.count && state_of(&part, n) == *ret_state) {
+    while (n < part.count && state_of(subject, &part, n) == *ret_state) {
         n++;
     }
     *ret_end = range->first + n;
@@ -218,13 +223,14 @@ int ssn_inspect_map(struct selsnap *ss, uint64_t id, uint64_t offset, selsnap_ma
 
 /* ---- usage ---- */
 
-static void count_blocks(const struct part *part, const struct ssn_runbits *cover, selsnap_snapshot_usage *usage) {
+static void count_blocks(const struct subject *subject, const struct part *part, const struct ssn_runbits *cover,
+                         selsnap_snapshot_usage *usage) {
     for (unsigned i = 0; i < part->count; i++) {
         uint8_t kind = part->entry[i].kind;
         if (ssn_runbits_get(cover, i)) {
             usage->preserved_blocks += kind != SSN_ENTRY_NONE;
-            usage->zero_blocks += kind == SSN_ENTRY_ZERO;
-            usage->lost_blocks += ssn_entry_is_lost(kind);
+            usage->zero_blocks += !subject->bookmark && kind == SSN_ENTRY_ZERO;
+            usage->lost_blocks += !subject->bookmark && ssn_entry_is_lost(kind);
         }
     }
 }
@@ -293,9 +299,9 @@ static int count_run(struct subject *subject, uint64_t run, selsnap_snapshot_usa
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    count_blocks(&part, &cover, usage);
+    count_blocks(subject, &part, &cover, usage);
     count_overlay(ss, &part, usage);
-    return ssn_runbits_any(&cover) ? count_copies(subject, &part, &cover, usage) : SELSNAP_OK;
+    return ssn_runbits_any(&cover) && !subject->bookmark ? count_copies(subject, &part, &cover, usage) : SELSNAP_OK;
 }
 
 /* The first run >= from in which something is recorded, or the number of runs. */

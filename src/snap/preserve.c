@@ -252,8 +252,9 @@ int ssn_preserve_damaged(struct selsnap *ss, uint64_t block) {
     bool any;
     /* Snapshots taken since will have what is pending, and lose nothing. */
     int rc = decide(plan, NULL, ssn_deferred_cap(ss->deferred, block), &any);
-    if (rc == SELSNAP_OK && plan->kind[0] == SSN_ENTRY_DATA) {
-        plan->kind[0] = SSN_ENTRY_LOST_DAMAGE;
+    if (rc == SELSNAP_OK && any) {
+        /* To bookmarks of that time it has changed. */
+        plan->kind[0] = plan->kind[0] == SSN_ENTRY_DATA ? SSN_ENTRY_LOST_DAMAGE : plan->kind[0];
         rc = ssn_plan_record_losses(plan);
     }
     ssn_free(&ss->mem, plan);

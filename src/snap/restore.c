@@ -183,6 +183,10 @@ static int start_locked(struct selsnap *ss, const selsnap_restore_options *optio
     if (source == NULL || source->state != SSN_SNAP_LIVE) {
         return ssn_fail(&ss->report, SELSNAP_ENOENT, "no snapshot has id %" PRIu64, options->id);
     }
+    if (ssn_snap_is_bookmark(source)) {
+        return ssn_fail(&ss->report, SELSNAP_ENODATA, "snapshot %" PRIu64 " is a bookmark, and keeps no data",
+                        options->id);
+    }
     struct ssn_group *group = NULL;
     rc = choose_group(ss, source, options->subset, &group);
     rc = rc == SELSNAP_OK ? refuse_overlap(ss, group) : rc;

@@ -7,6 +7,7 @@
  */
 #include "snapshot.h"
 
+#include "bookmark.h"
 #include "deferred.h"
 #include "designation.h"
 #include "reclaim.h"
@@ -108,7 +109,7 @@ static int check_options(struct selsnap *ss, const selsnap_snapshot_options *opt
         return ssn_fail(&ss->report, SELSNAP_EINVAL, "a name has 1 to %d bytes of UTF-8 without control characters",
                         SELSNAP_NAME_MAX);
     }
-    if (options->policy > SELSNAP_POLICY_GIVE_UP_BLOCK || options->reserved != 0 ||
+    if (options->policy > SELSNAP_POLICY_GIVE_UP_BLOCK || (options->flags & ~SELSNAP_SNAPSHOT_BOOKMARK) != 0 ||
         (options->designation != NULL && options->subset != NULL) ||
         (options->property_count > 0 && options->properties == NULL)) {
         return ssn_fail(&ss->report, SELSNAP_EINVAL, "an option for the new snapshot is not allowed");
@@ -233,7 +234,8 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     snap->id = ssn_store_take_id(ss->store);
     snap->record.designation = group->id;
     snap->record.time_ns = options->time_ns != 0 ? options->time_ns : (int64_t)nanoseconds(CLOCK_REALTIME);
-    snap->record.kind = SSN_SNAPSHOT_DATA;
+    bool bookmark = (options->flags & SELSNAP_SNAPSHOT_BOOKMARK) != 0;
+    snap->record.kind = bookmark ? SSN_SNAPSHOT_MARK : SSN_SNAPSHOT_DATA;
     snap->record.policy = (uint8_t)options->policy;
     snap->state = SSN_SNAP_CREATING;
     take_point(ss, snap, group);
@@ -320,10 +322,17 @@ int ssn_snapshot_settle_doomed(struct selsnap *ss) {
             break;
         }
         id = snap->id;
-        if (snap->state != SSN_SNAP_DOOMED) {
+        if (snap->state != SSN_SNAP_DOOMED && !snap->to_bookmark) {
             continue;
         }
         int rc = ssn_reclaim_settle(ss); /* whatever failed has landed now, or never will */
+        if (snap->state != SSN_SNAP_DOOMED) {
+            rc = rc == SELSNAP_OK ? ssn_bookmark_finish(ss, snap) : rc;
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
+            continue;
+        }
         rc = rc == SELSNAP_OK ? commit_delete(ss, snap) : rc;
         if (rc != SELSNAP_OK) {
             return rc;
@@ -334,8 +343,7 @@ int ssn_snapshot_settle_doomed(struct selsnap *ss) {
     return SELSNAP_OK;
 }
 
-/* admin is held. SELSNAP_ENOENT, told. */
-static int find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap) {
+int ssn_snapshot_find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap) {
     struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
     if (snap == NULL || snap->state != SSN_SNAP_LIVE) {
         return ssn_fail(&ss->report, SELSNAP_ENOENT, "no snapshot has id %" PRIu64, id);
@@ -344,29 +352,37 @@ static int find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap
     return SELSNAP_OK;
 }
 
-static int delete_locked(struct selsnap *ss, uint64_t id) {
-    struct ssn_snap *snap = NULL;
-    int rc = find_live(ss, id, &snap);
-    if (rc != SELSNAP_OK) {
-        return rc;
-    }
+int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap) {
     (void)ssn_restore_settle(ss); /* one that failed to start may hold it, and then still does */
     if (snap->record.holds > 0) {
         return ssn_fail(&ss->report, SELSNAP_EHELD, "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first",
-                        id, snap->record.holds);
+                        snap->id, snap->record.holds);
     }
-    ssn_catalogue_write_lock(&ss->catalogue);
+    ssn_catalogue_read_lock(&ss->catalogue);
     uint32_t views = snap->views;
-    bool free_to_go = views == 0 && snap->restores == 0;
-    if (free_to_go) {
-        snap->state = SSN_SNAP_DELETING;
-    }
+    bool used = views != 0 || snap->restores != 0;
     ssn_catalogue_unlock(&ss->catalogue);
-    if (!free_to_go) {
-        return ssn_fail(&ss->report, SELSNAP_EBUSY, "snapshot %" PRIu64 " is in use by %s", id,
-                        views > 0 ? "an open view" : "a restore that is not finished");
+    return used ? ssn_fail(&ss->report, SELSNAP_EBUSY, "snapshot %" PRIu64 " is in use by %s", snap->id,
+                           views > 0 ? "an open view" : "a restore that is not finished")
+                : SELSNAP_OK;
+}
+
+static int delete_locked(struct selsnap *ss, uint64_t id) {
+    struct ssn_snap *snap = NULL;
+    int rc = ssn_snapshot_find_live(ss, id, &snap);
+    if (rc != SELSNAP_OK) {
+        return rc;
     }
+    rc = ssn_snapshot_refuse_used(ss, snap);
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    set_state(ss, snap, SSN_SNAP_DELETING);
     rc = commit_delete(ss, snap);
+    if (snap->to_bookmark && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
+        ss->catalogue.doomed--;
+        snap->to_bookmark = false; /* it is gone, or DOOMED instead */
+    }
     if (rc == SELSNAP_OK) {
         ssn_catalogue_remove(&ss->catalogue, snap);
     } else {
@@ -389,7 +405,7 @@ static int rename_locked(struct selsnap *ss, uint64_t id, const char *name) {
     char old[SELSNAP_NAME_MAX + 1];
     /* What failed before may yet take a name, or change one: first it is known. */
     bool ever;
-    int rc = find_live(ss, id, &snap);
+    int rc = ssn_snapshot_find_live(ss, id, &snap);
     rc = rc == SELSNAP_OK ? ssn_store_settle(ss->store, &ever) : rc;
     rc = rc == SELSNAP_OK ? ssn_snapshot_settle_doomed(ss) : rc;
     rc = rc == SELSNAP_OK ? read_label(ss, id, old) : rc;
@@ -424,7 +440,7 @@ int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name) {
 
 static int change_holds_locked(struct selsnap *ss, uint64_t id, int by) {
     struct ssn_snap *snap = NULL;
-    int rc = find_live(ss, id, &snap);
+    int rc = ssn_snapshot_find_live(ss, id, &snap);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -433,6 +449,10 @@ static int change_holds_locked(struct selsnap *ss, uint64_t id, int by) {
     }
     if (by > 0 && snap->record.holds == UINT32_MAX) {
         return ssn_fail(&ss->report, SELSNAP_ELIMIT, "snapshot %" PRIu64 " has as many holds as there can be", id);
+    }
+    rc = snap->to_bookmark ? ssn_snapshot_settle_doomed(ss) : SELSNAP_OK;
+    if (rc != SELSNAP_OK) {
+        return rc;
     }
     /* Whoever flushes its overlay changes the record without admin. */
     ssn_catalogue_read_lock(&ss->catalogue);

@@ -14,6 +14,11 @@ int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name);
 /* by: 1 or -1. */
 int ssn_snapshot_change_holds(struct selsnap *ss, uint64_t id, int by);
 int ssn_snapshot_delete(struct selsnap *ss, uint64_t id);
+/* admin is held. SELSNAP_ENOENT, told. */
+int ssn_snapshot_find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap);
+/* admin is held, for what takes content away: SELSNAP_EHELD while it is held, SELSNAP_EBUSY while somebody reads it. With
+ * admin held on, it stays so. */
+int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap);
 /* admin is held: the id of a live snapshot's name; SELSNAP_ENOENT. */
 int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
 /* admin is held: puts the snapshot's record, as it is in memory. */

@@ -22,6 +22,8 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
         info->restoring = info->restoring || runs;
     }
     ssn_catalogue_unlock(&ss->catalogue);
+    info->bookmark = ssn_snap_is_bookmark(snap);
+    info->changed = info->changed && !info->bookmark;
     info->policy = snap->record.policy;
     info->id = snap->id;
     info->point = snap->record.point;

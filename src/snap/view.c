@@ -34,8 +34,8 @@ static int find_snap(struct selsnap *ss, const selsnap_view_options *options, st
     if (snap == NULL || snap->state != SSN_SNAP_LIVE) {
         return ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot %" PRIu64, id);
     }
-    if (snap->record.kind != SSN_SNAPSHOT_DATA) {
-        return ssn_fail(&ss->report, SELSNAP_EINVAL, "snapshot %" PRIu64 " keeps no data that could be read", id);
+    if (ssn_snap_is_bookmark(snap)) {
+        return ssn_fail(&ss->report, SELSNAP_ENODATA, "snapshot %" PRIu64 " is a bookmark, and keeps no data", id);
     }
     *ret_snap = snap;
     return SELSNAP_OK;

@@ -68,6 +68,7 @@ static void write_batch(struct model *m, uint64_t mask, bool durable) {
 static void create(struct model *m, const struct step *step) {
     struct m_create how = {.slot = step->slot, .name = MODEL_NAMES, .policy = (uint32_t)step->b};
     uint8_t *in = m->snapshots[step->slot].in;
+    how.bookmark = step->kind == STEP_MARK;
     if (m->snapshots[step->slot].live || (step->kind == STEP_CREATE_SAVED && !m->names[step->a].live)) {
         return;
     }
@@ -95,7 +96,7 @@ static void view_step(struct model *m, const struct step *step) {
         model_view_close(m, step->slot);
         return;
     }
-    if (!m->snapshots[step->slot].live || !open_view(m, step->slot)) {
+    if (!m->snapshots[step->slot].live || m->snapshots[step->slot].bookmark || !open_view(m, step->slot)) {
         return;
     }
     uint64_t offset = step->a * TESTDEV_UNIT;
@@ -174,7 +175,14 @@ void script_step(struct model *m, const struct step *step) {
     switch (step->kind) {
     case STEP_CREATE:
     case STEP_CREATE_SAVED:
+    case STEP_MARK:
         create(m, step);
+        break;
+    case STEP_BOOKMARK:
+        if (live && !m->snapshots[step->slot].bookmark) {
+            model_view_close(m, step->slot);
+            model_do_bookmark(m, step->slot);
+        }
         break;
     case STEP_DELETE:
         if (live) {

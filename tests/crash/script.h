@@ -21,6 +21,8 @@ enum step_kind {
     STEP_BATCH,
     STEP_CREATE,
     STEP_CREATE_SAVED,
+    STEP_MARK,
+    STEP_BOOKMARK,
     STEP_DELETE,
     STEP_RENAME,
     STEP_HOLD,
@@ -55,6 +57,9 @@ struct step {
 #define BATCH(mask, durable)              {STEP_BATCH, 0, mask, durable}
 #define CREATE(slot, mask, policy)        {STEP_CREATE, slot, mask, policy}
 #define CREATE_SAVED(slot, name, policy)  {STEP_CREATE_SAVED, slot, name, policy}
+/* A bookmark; and turning a snapshot into one. */
+#define MARK(slot, mask)                  {STEP_MARK, slot, mask, 0}
+#define BOOKMARK(slot)                    {STEP_BOOKMARK, slot, 0, 0}
 #define DELETE(slot)                      {STEP_DELETE, slot, 0, 0}
 #define RENAME(slot)                      {STEP_RENAME, slot, 0, 0}
 #define HOLD(slot)                        {STEP_HOLD, slot, 0, 0}

@@ -106,6 +106,54 @@ static const struct step deletes[] = {
     END,
 };
 
+/* Bookmarks below, between and above snapshots of the same blocks; the data of what becomes one goes. */
+static const struct step bookmarks[] = {
+    MARK(0, 0x3f),
+    WRITE(0, 16),
+    CREATE(1, 0x7e, FAIL),
+    MARK(2, 0xff),
+    WRITE(9, 16),
+    BOOKMARK(1),
+    WRITE(40, 12),
+    CREATE(3, 0x0f, FAIL),
+    WORK(RECLAIM, 1000),
+    WRITE(0, 24),
+    FLUSH,
+    DELETE(2),
+    ZEROES(32, 8),
+    END,
+};
+
+/* With what was written into it; then its space is used again. */
+static const struct step turned[] = {
+    CREATE(0, 0xff, FAIL), VIEW_WRITE(0, 0, 30), VIEW_FLUSH(0),        WRITE(0, 40),  VIEW_WRITE(0, 40, 3),
+    BOOKMARK(0),           WRITE(36, 8),         CREATE(1, 0xff, FAIL), WORK(0, 1000), WRITE(0, 64),
+    REOPEN,                WORK(CHECKPOINT, 1),  WRITE(0, 64),         END,
+};
+
+/* Restores under bookmarks taken before, while, and after; the diff sees what is not copied yet. */
+static const struct step restores_marked[] = {
+    CREATE(0, 0x2f, FAIL), WRITE(0, 32),         MARK(1, 0xff),       RESTORE(0, 0x2d), WRITE(20, 3), MARK(2, 0x3f),
+    WORK(RESTORING, 1),    WRITE(0, 4),          WORK(RESTORING, 100), BOOKMARK(0),     FLUSH,        WRITE(8, 8),
+    WORK(RECLAIM, 1000),   END,
+};
+
+/* Marks where there is no room for data. */
+static const struct step full_marks[] = {
+    CREATE(0, 0xffffff, GIVE_UP),
+    MARK(1, 0xffffff),
+    WRITE(0, 192),
+    MARK(2, 0xffffff),
+    CREATE(3, 0xffff00, GIVE_UP),
+    WRITE(0, 192),
+    BOOKMARK(0),
+    MARK(0, 0xffffff),
+    OVERWRITE(0x0f, 1),
+    WORK(0, 1000),
+    WRITE(0, 64),
+    END,
+};
+
 /* What is freed is taken again at once, and freed again. */
 static const struct step reuse[] = {
     CREATE(0, 0xff, FAIL), WRITE(0, 64), DELETE(0),           CREATE(1, 0xff, FAIL),
@@ -280,6 +328,10 @@ const struct script scripts[] = {
     {"creates", &small, creates, 2},
     {"names", &small, names, 2},
     {"deletes", &small, deletes, 2},
+    {"bookmarks", &small, bookmarks, 2},
+    {"turned", &small, turned, 4},
+    {"restores-marked", &small, restores_marked, 3},
+    {"full-marks", &full, full_marks, 12},
     {"reuse", &small, reuse, 2},
     {"view-writes", &small, view_writes, 2},
     {"overlay-drops", &small, overlay_drops, 2},
@@ -299,6 +351,7 @@ const struct script scripts[] = {
     {"deferred-zeroes", &deferred, zeroes_discards, 2},
     {"deferred-creates", &deferred, creates, 2},
     {"deferred-deletes", &deferred, deletes, 4},
+    {"deferred-marks", &deferred, bookmarks, 4},
     {"deferred-restores", &deferred, restores, 2},
     {"deferred-restore-over", &deferred, restore_over, 9},
     {"deferred-again", &deferred, restore_again, 3},

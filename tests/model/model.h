@@ -57,6 +57,7 @@ struct m_snapshot {
     uint8_t *frozen;           /* content as taken */
     uint8_t *now;              /* content as changed */
     struct versions *versions; /* per block, of now */
+    bool bookmark;             /* keeps no data; what is here of it serves to check diffs */
     bool unsure;               /* after a fault: whether it holds what was written into it is not known */
 };
 
@@ -75,6 +76,7 @@ struct m_create {
     bool whole; /* all blocks, without naming a subset */
     bool property;
     bool freeze;
+    bool bookmark;
 };
 
 struct m_name {
@@ -101,6 +103,7 @@ enum pending {
     PENDING_SAVE,
     PENDING_UNNAME,
     PENDING_RESTORE,
+    PENDING_BOOKMARK,
 };
 
 struct model {
@@ -215,12 +218,14 @@ bool model_needs(const struct model *m, uint64_t block);
 void model_do_create(struct model *m, const struct m_create *how);
 void model_do_delete(struct model *m, unsigned slot);
 void model_do_rename(struct model *m, unsigned slot);
+void model_do_bookmark(struct model *m, unsigned slot);
 void model_do_hold(struct model *m, unsigned slot, bool hold);
 /* Its blocks are in m->pending_in. */
 void model_do_save(struct model *m, unsigned slot);
 void model_do_unname(struct model *m, unsigned slot);
 void model_create(struct model *m);
 void model_delete(struct model *m);
+void model_bookmark(struct model *m);
 void model_rename(struct model *m);
 void model_holds(struct model *m);
 void model_save(struct model *m);
@@ -268,6 +273,12 @@ void model_check_all(struct model *m);
 void model_check_frozen(struct model *m);
 /* Learns which blocks of a snapshot are lost, and that they may be. */
 void model_learn_lost(struct model *m, unsigned slot);
+
+/* model_diff.c */
+void model_check_diff(struct model *m);
+void model_check_diffs(struct model *m);
+/* The snapshot of the slot is a bookmark. */
+void model_check_no_data(struct model *m, unsigned slot);
 
 /* model_ops.c: one random operation */
 void model_operation(struct model *m);

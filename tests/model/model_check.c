@@ -114,6 +114,14 @@ void model_check_read(struct model *m, const struct m_view *view, uint64_t offse
     }
 }
 
+/* Whether a bookmark's block may be in that state. */
+static bool is_marked(const struct model *m, const struct m_snapshot *s, uint64_t block, bool kept, uint32_t state) {
+    bool unchanged = state == SELSNAP_BLOCKS_UNCHANGED;
+    return s->changed[block] == CHANGED_YES  ? kept || (m->deferred > 0 && unchanged)
+           : s->changed[block] == CHANGED_NO ? unchanged || (m->ahead && kept)
+                                             : unchanged || kept;
+}
+
 static void check_map(struct model *m, const struct m_snapshot *s) {
     selsnap_map_range range = {0};
     for (uint64_t at = 0; at < m->size; at = range.offset + range.len) {
@@ -126,11 +134,13 @@ static void check_map(struct model *m, const struct m_snapshot *s) {
         }
         for (uint64_t block = at / m->block_bytes; block * m->block_bytes < at + range.len; block++) {
             uint32_t state = range.state;
-            bool kept =
-                state == SELSNAP_BLOCKS_PRESERVED || state == SELSNAP_BLOCKS_ZERO || state == SELSNAP_BLOCKS_LOST;
+            bool kept = s->bookmark ? state == SELSNAP_BLOCKS_CHANGED
+                                    : state == SELSNAP_BLOCKS_PRESERVED || state == SELSNAP_BLOCKS_ZERO ||
+                                          state == SELSNAP_BLOCKS_LOST;
             bool ahead = m->ahead && kept && state != SELSNAP_BLOCKS_LOST;
             bool pending = m->deferred > 0; /* the write may be in memory still, or was lost with it */
             bool right = !s->in[block]                      ? state == SELSNAP_BLOCKS_UNDESIGNATED
+                         : s->bookmark                      ? is_marked(m, s, block, kept, state)
                          : s->over[block] == CHANGED_YES    ? state == SELSNAP_BLOCKS_OVERLAY
                          : state == SELSNAP_BLOCKS_OVERLAY  ? s->over[block] == CHANGED_PERHAPS
                          : s->changed[block] == CHANGED_YES ? kept || (pending && state == SELSNAP_BLOCKS_UNCHANGED)
@@ -175,12 +185,14 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
     }
     if (strcmp(info->name, s->name) != 0 || info->policy != s->policy || info->holds != s->holds ||
         info->block_count != s->block_count || info->open_views != views || (info->restoring != 0) != restoring ||
-        (!unsure && (info->changed != 0) != changed)) {
+        (info->bookmark != 0) != s->bookmark ||
+        (!unsure && (info->changed != 0) != (changed && !s->bookmark))) {
         model_fail(m,
                    "%s: name %s, policy %u of %u, holds %u of %u, blocks %" PRIu64 " of %" PRIu64
-                   ", views %u of %u, restoring %u of %u, changed %u of %u",
+                   ", views %u of %u, restoring %u of %u, changed %u of %u, bookmark %u of %u",
                    s->name, info->name, info->policy, s->policy, info->holds, s->holds, info->block_count,
-                   s->block_count, info->open_views, views, info->restoring, restoring, info->changed, changed);
+                   s->block_count, info->open_views, views, info->restoring, restoring, info->changed, changed,
+                   info->bookmark, s->bookmark);
     }
     check_property(m, s);
     selsnap_subset *subset = NULL;
@@ -224,6 +236,11 @@ static void check_content(struct model *m, unsigned slot, uint32_t flags) {
 }
 
 void model_check_snapshot(struct model *m, unsigned slot) {
+    if (m->snapshots[slot].bookmark) {
+        model_check_no_data(m, slot);
+        check_map(m, &m->snapshots[slot]);
+        return;
+    }
     if (!m->snapshots[slot].unsure) {
         check_content(m, slot, 0);
     }
@@ -239,6 +256,10 @@ void model_check_some(struct model *m) {
     model_check_live(m, offset, len);
     unsigned slot = model_pick_snapshot(m);
     if (slot == MODEL_SNAPSHOTS || m->wire.off) {
+        return;
+    }
+    if (m->snapshots[slot].bookmark) {
+        model_check_diff(m);
         return;
     }
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
@@ -316,8 +337,9 @@ static int tell_problem(void *user, const char *line) {
 
 void model_check_frozen(struct model *m) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        bool struck = (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE) && m->pending_slot == slot;
-        if (m->snapshots[slot].live && !struck) {
+        bool struck = m->pending_slot == slot && (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE ||
+                                                   m->pending == PENDING_BOOKMARK);
+        if (m->snapshots[slot].live && !m->snapshots[slot].bookmark && !struck) {
             check_content(m, slot, SELSNAP_VIEW_PRISTINE);
         }
     }
@@ -333,6 +355,7 @@ void model_check_all(struct model *m) {
             model_check_snapshot(m, slot);
         }
     }
+    model_check_diffs(m);
     selsnap_check_result result = {0};
     result.struct_size = sizeof result;
     if (!m->skip_check && !m->wire.off &&

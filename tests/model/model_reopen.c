@@ -113,7 +113,7 @@ static void adopt_overlay(struct model *m, unsigned slot) {
 
 static void adopt_overlays(struct model *m) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        if (m->snapshots[slot].live) {
+        if (m->snapshots[slot].live && !m->snapshots[slot].bookmark) {
             adopt_overlay(m, slot);
         }
     }
@@ -210,6 +210,9 @@ static void resolve_pending(struct model *m) {
         if (find_by_name(m, s->name, &info) && info.holds == m->pending_holds) {
             s->holds = m->pending_holds;
         }
+        break;
+    case PENDING_BOOKMARK:
+        s->bookmark = find_by_name(m, s->name, &info) && info.bookmark != 0;
         break;
     case PENDING_RESET:
         if (find_by_name(m, s->name, &info) && info.changed == 0) {

@@ -159,6 +159,9 @@ void model_do_restore(struct model *m, unsigned slot, const selsnap_subset *part
     model_doing(m, "restore %s%s", s->name, part != NULL ? " in part" : "");
     uint64_t job = 0;
     int code = selsnap_restore_start(m->ss, &options, &job);
+    if (code == SELSNAP_ENODATA && s->bookmark) {
+        return;
+    }
     if (m->deferred > 0 && !m->wire.off) {
         model_learn_lost(m, slot); /* by what was deferred until now */
         for (uint64_t block = 0; block < m->blocks; block++) {

@@ -113,6 +113,7 @@ void model_create(struct model *m) {
     how.whole = count_blocks(m, s->in) == m->blocks && prng_percent(&m->prng, 50);
     how.property = prng_percent(&m->prng, 50);
     how.freeze = prng_percent(&m->prng, 10);
+    how.bookmark = prng_percent(&m->prng, 25);
     model_do_create(m, &how);
 }
 
@@ -129,12 +130,14 @@ void model_do_create(struct model *m, const struct m_create *how) {
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = s->name;
     options.policy = s->policy;
+    options.flags = how->bookmark ? SELSNAP_SNAPSHOT_BOOKMARK : 0;
+    s->bookmark = how->bookmark;
     options.properties = &property;
     options.property_count = how->property ? 1 : 0;
     selsnap_subset *subset = name < MODEL_NAMES || how->whole ? NULL : make_subset(m, s->in);
     options.subset = subset;
     options.designation = name < MODEL_NAMES ? designation : NULL;
-    model_doing(m, "create %s of %" PRIu64 " blocks%s, slot %u, policy %u", s->name, count_blocks(m, s->in),
+    model_doing(m, "create %s%s of %" PRIu64 " blocks%s, slot %u, policy %u", how->bookmark ? "bookmark " : "", s->name, count_blocks(m, s->in),
                 name < MODEL_NAMES ? " (saved)" : "", slot, s->policy);
     if (how->freeze) {
         (void)model_result(m, selsnap_freeze(m->ss), 0);
@@ -195,6 +198,34 @@ void model_do_delete(struct model *m, unsigned slot) {
         s->live = false;
     } else {
         m->pending = PENDING_DELETE;
+        m->pending_slot = slot;
+    }
+}
+
+void model_bookmark(struct model *m) {
+    unsigned slot = model_pick_snapshot(m);
+    if (slot < MODEL_SNAPSHOTS) {
+        model_do_bookmark(m, slot);
+    }
+}
+
+void model_do_bookmark(struct model *m, unsigned slot) {
+    model_list_jobs(m);
+    struct m_snapshot *s = &m->snapshots[slot];
+    model_doing(m, "turn %s into a bookmark", s->name);
+    int code = selsnap_snapshot_make_bookmark(m->ss, s->id);
+    bool busy = has_view(m, slot) || is_source(m, slot);
+    bool unsure = m->tolerates != 0; /* a restore from it that failed to start */
+    if ((code == SELSNAP_EHELD && s->holds > 0) || (code == SELSNAP_EBUSY && (busy || unsure))) {
+        return;
+    }
+    if (model_result(m, code, 0)) {
+        if (!s->bookmark && (s->holds > 0 || busy)) {
+            model_fail(m, "turned into a bookmark although it is %s", busy ? "in use" : "held");
+        }
+        s->bookmark = true;
+    } else if (!s->bookmark) {
+        m->pending = PENDING_BOOKMARK;
         m->pending_slot = slot;
     }
 }

@@ -58,7 +58,8 @@ void model_do_view_open(struct model *m, unsigned slot, const struct m_view *how
     options.undesignated = view->undesignated;
     model_doing(m, "open view %u of %s, flags %u, undesignated %u", slot, m->snapshots[snapshot].name, view->flags,
                 view->undesignated);
-    if (!model_result(m, selsnap_view_open(m->ss, &options, &view->view), 0)) {
+    int code = selsnap_view_open(m->ss, &options, &view->view);
+    if ((code == SELSNAP_ENODATA && m->snapshots[snapshot].bookmark) || !model_result(m, code, 0)) {
         view->view = NULL;
     }
 }

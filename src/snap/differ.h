@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may differ between two points in time. */
+#ifndef SSN_DIFFER_H
+#define SSN_DIFFER_H
+
+#include "context.h"
+
+/* As selsnap_diff_next(). No lock is held. */
+int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint64_t offset,
+                  selsnap_diff_range *ret_range);
+
+#endif
