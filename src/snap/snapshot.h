@@ -14,6 +14,8 @@ int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name);
 /* by: 1 or -1. */
 int ssn_snapshot_change_holds(struct selsnap *ss, uint64_t id, int by);
 int ssn_snapshot_delete(struct selsnap *ss, uint64_t id);
+/* The same with admin held. */
+int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id);
 /* admin is held: the id of a live snapshot's name; SELSNAP_ENOENT. */
 int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
 /* admin is held: puts the snapshot's record, as it is in memory. */
