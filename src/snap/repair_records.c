@@ -143,11 +143,12 @@ static int put_properties(struct ssn_repair *repair, uint64_t id) {
 }
 
 /* Whether the value of a hold or a term is one. */
-static bool term_allowed(const struct ssn_item *item) {
+static bool term_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
     struct ssn_hold_record hold;
     struct ssn_term_record term;
     return item->key.type == SSN_ITEM_HOLD
-               ? ssn_hold_record_decode(item->value, item->len, &hold)
+               ? item->key.minor < ssn_store_next_id(repair->old.store) &&
+                     ssn_hold_record_decode(item->value, item->len, &hold)
                : item->key.minor == 0 && ssn_term_record_decode(item->value, item->len, &term);
 }
 
@@ -161,7 +162,7 @@ static int put_terms(struct ssn_repair *repair, uint64_t id, uint8_t type, const
     int rc;
     while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == type &&
            item.key.major == id) {
-        bool allowed = term_allowed(&item);
+        bool allowed = term_allowed(repair, &item);
         lost = lost || !allowed;
         rc = allowed ? ssn_repair_put(repair, &item.key, item.value, item.len) : SELSNAP_OK;
         key = item.key;

@@ -183,6 +183,10 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
                    s->block_count, info->open_views, views, info->restoring, restoring, info->changed, changed);
     }
     check_property(m, s);
+    int64_t expiry = 0;
+    if (model_result(m, selsnap_snapshot_get_expiry(m->ss, s->id, &expiry), 0) && expiry != s->expiry) {
+        model_fail(m, "%s expires at %" PRId64 ", not at %" PRId64, s->name, expiry, s->expiry);
+    }
     selsnap_subset *subset = NULL;
     if (!model_result(m, selsnap_snapshot_get_subset(m->ss, s->id, &subset), 0)) {
         return;

@@ -211,6 +211,13 @@ static void resolve_pending(struct model *m) {
             s->holds = m->pending_holds;
         }
         break;
+    case PENDING_EXPIRY: {
+        int64_t time = 0;
+        if (selsnap_snapshot_get_expiry(m->ss, s->id, &time) == SELSNAP_OK && time == m->pending_expiry) {
+            s->expiry = time;
+        }
+        break;
+    }
     case PENDING_RESET:
         if (find_by_name(m, s->name, &info) && info.changed == 0) {
             memcpy(s->now, s->frozen, m->size);
