@@ -1585,5 +1585,6 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #endif
 
 #include <selsnap/diff.h>
+#include <selsnap/retention.h>
 
 #endif

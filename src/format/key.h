@@ -28,6 +28,9 @@ enum ssn_item_type {
     SSN_ITEM_JOB = 10,
     SSN_ITEM_RESTORED = 11,
     SSN_ITEM_STATE = 12,
+    SSN_ITEM_HOLD = 13,
+    SSN_ITEM_TERM = 14,
+    SSN_ITEM_LAST = SSN_ITEM_TERM, /* the greatest there is */
 };
 
 struct ssn_key {

@@ -37,6 +37,9 @@ int ssn_replayed_note(void *user, const struct ssn_key *key, const uint8_t *valu
             above(&replayed->epoch, job.point);
         }
         break;
+    case SSN_ITEM_HOLD:
+        above(&replayed->id, key->minor);
+        break;
     case SSN_ITEM_DESIGNATION:
     case SSN_ITEM_RANGES:
     case SSN_ITEM_OVERLAY:

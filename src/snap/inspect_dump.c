@@ -4,6 +4,7 @@
  * stands, byte by byte: a dump is for looking at damage too.
  */
 #include "inspect.h"
+#include "retention_record.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -209,6 +210,28 @@ static bool say_state(struct dump_line *line, const struct ssn_item *item) {
     return true;
 }
 
+static bool say_hold(struct dump_line *line, const struct ssn_item *item) {
+    struct ssn_hold_record record;
+    say(line, "hold %" PRIu64 " of snapshot %" PRIu64, item->key.minor, item->key.major);
+    if (!ssn_hold_record_decode(item->value, item->len, &record)) {
+        return false;
+    }
+    say(line, ": %s, since %" PRId64 ", until %" PRId64 ", reason ",
+        record.flags == SELSNAP_HOLD_LOCK ? "lock" : "no lock", record.since_ns, record.until_ns);
+    say_text(line, (const uint8_t *)record.reason, strlen(record.reason));
+    return true;
+}
+
+static bool say_term(struct dump_line *line, const struct ssn_item *item) {
+    struct ssn_term_record record;
+    say(line, "term of snapshot %" PRIu64, item->key.major);
+    if (!ssn_term_record_decode(item->value, item->len, &record)) {
+        return false;
+    }
+    say(line, ": expiry %" PRId64, record.expiry_ns);
+    return true;
+}
+
 static void say_item(struct dump_line *line, const struct ssn_item *item) {
     static bool (*const by_type[])(struct dump_line *, const struct ssn_item *) = {
         [SSN_ITEM_SPACE] = say_space,       [SSN_ITEM_DESIGNATION] = say_designation,
@@ -217,10 +240,11 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
         [SSN_ITEM_PROPERTY] = say_property, [SSN_ITEM_ENTRY] = say_entry,
         [SSN_ITEM_OVERLAY] = say_overlay,   [SSN_ITEM_JOB] = say_job,
         [SSN_ITEM_RESTORED] = say_restored, [SSN_ITEM_STATE] = say_state,
+        [SSN_ITEM_HOLD] = say_hold,         [SSN_ITEM_TERM] = say_term,
     };
     bool good = false;
     line->len = 0;
-    if (item->key.type >= SSN_ITEM_SPACE && item->key.type <= SSN_ITEM_STATE) {
+    if (item->key.type >= SSN_ITEM_SPACE && item->key.type <= SSN_ITEM_LAST && by_type[item->key.type] != NULL) {
         good = by_type[item->key.type](line, item);
     } else {
         say(line, "type %u, major %" PRIu64 ", minor %" PRIu64, item->key.type, item->key.major, item->key.minor);

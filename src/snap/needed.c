@@ -28,7 +28,8 @@ struct question {
     unsigned first;
     unsigned count;
     uint64_t epoch;
-    uint64_t except;
+    const uint64_t *except; /* ids that are not counted, rising */
+    size_t except_count;
     uint64_t prev[SSN_EXTENT_BLOCKS_MAX];
     uint64_t prev_min;
     bool any;
@@ -50,6 +51,20 @@ static size_t index_above(const struct ssn_group *group, uint64_t epoch) {
     return low;
 }
 
+static bool is_excepted(const struct question *q, uint64_t id) {
+    size_t low = 0;
+    size_t high = q->except_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (q->except[middle] < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < q->except_count && q->except[low] == id;
+}
+
 /* catalogue->lock is held. false: no member of the group can need the entry. */
 static bool consider(const struct question *q, const struct ssn_group *group, struct candidate *ret_candidate) {
     struct candidate candidate = {.id = group->id};
@@ -58,7 +73,7 @@ static bool consider(const struct question *q, const struct ssn_group *group, st
         if (snap->record.point <= q->prev_min) {
             break;
         }
-        if (snap->id != 0 && snap->id == q->except) {
+        if (snap->id != 0 && is_excepted(q, snap->id)) {
             continue;
         }
         candidate.point = ssn_max_u64(candidate.point, snap->record.point);
@@ -181,6 +196,11 @@ int ssn_extent_needed(struct selsnap *ss, uint64_t major, uint64_t epoch, uint64
 
 int ssn_extent_needed_walking(struct selsnap *ss, struct ssn_needed_memory *memory, uint64_t major, uint64_t epoch,
                               uint64_t except_snap_id, bool *ret_any, bool *ret_data) {
+    return ssn_extent_needed_except(ss, memory, major, epoch, &except_snap_id, except_snap_id != 0, ret_any, ret_data);
+}
+
+int ssn_extent_needed_except(struct selsnap *ss, struct ssn_needed_memory *memory, uint64_t major, uint64_t epoch,
+                             const uint64_t *except, size_t except_count, bool *ret_any, bool *ret_data) {
     struct question q = {
         .ss = ss,
         .memory = memory,
@@ -188,7 +208,8 @@ int ssn_extent_needed_walking(struct selsnap *ss, struct ssn_needed_memory *memo
         .first = ssn_entry_first(major),
         .count = ssn_entry_blocks(major),
         .epoch = epoch,
-        .except = except_snap_id,
+        .except = except,
+        .except_count = except_count,
         .prev_min = UINT64_MAX,
     };
     if (!ssn_entry_major_valid(major) || epoch == 0) {

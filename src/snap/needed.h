@@ -17,5 +17,8 @@ int ssn_extent_needed(struct selsnap *ss, uint64_t major, uint64_t epoch, uint64
 /* The same, for who asks of one entry after another in the order of blocks. memory may be NULL. */
 int ssn_extent_needed_walking(struct selsnap *ss, struct ssn_needed_memory *memory, uint64_t major, uint64_t epoch,
                               uint64_t except_snap_id, bool *ret_any, bool *ret_data);
+/* The same, without several snapshots: ids, rising. */
+int ssn_extent_needed_except(struct selsnap *ss, struct ssn_needed_memory *memory, uint64_t major, uint64_t epoch,
+                             const uint64_t *except, size_t except_count, bool *ret_any, bool *ret_data);
 
 #endif

@@ -6,6 +6,7 @@
 #include "repair.h"
 
 #include "restore.h"
+#include "retention_record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -141,6 +142,41 @@ static int put_properties(struct ssn_repair *repair, uint64_t id) {
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+/* Whether the value of a hold or a term is one. */
+static bool term_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+    struct ssn_hold_record hold;
+    struct ssn_term_record term;
+    return item->key.type == SSN_ITEM_HOLD
+               ? item->key.minor < ssn_store_next_id(repair->old.store) &&
+                     ssn_hold_record_decode(item->value, item->len, &hold)
+               : item->key.minor == 0 && ssn_term_record_decode(item->value, item->len, &term);
+}
+
+/* Holds, or the term, whichever the type says. */
+static int put_terms(struct ssn_repair *repair, uint64_t id, uint8_t type, const char *what) {
+    struct ssn_key key = ssn_key_make(type, id, 0);
+    struct ssn_key last = ssn_key_make(type, id, type == SSN_ITEM_HOLD ? UINT64_MAX : 0);
+    struct ssn_item item;
+    char who[SSN_REPAIR_WHO];
+    bool lost = ssn_store_gap_meets(repair->old.store, &key, &last);
+    int rc;
+    while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == type &&
+           item.key.major == id) {
+        bool allowed = term_allowed(repair, &item);
+        lost = lost || !allowed;
+        rc = allowed ? ssn_repair_put(repair, &item.key, item.value, item.len) : SELSNAP_OK;
+        key = item.key;
+        if (rc != SELSNAP_OK || !ssn_key_after(&key)) {
+            break;
+        }
+    }
+    if (lost) {
+        ssn_repair_who(repair, id, who);
+        ssn_repair_say(repair, "%s: %s of it may be lost", who, what);
+    }
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
 static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) {
     uint8_t value[SSN_VALUE_MAX];
     char name[SELSNAP_NAME_MAX + 1];
@@ -150,7 +186,9 @@ static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) 
     if (rc == SELSNAP_OK && name[0] != '\0') {
         rc = put_label(repair, snap->id, name);
     }
-    return rc == SELSNAP_OK ? put_properties(repair, snap->id) : rc;
+    rc = rc == SELSNAP_OK ? put_properties(repair, snap->id) : rc;
+    rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_HOLD, "holds") : rc;
+    return rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_TERM, "the expiry") : rc;
 }
 
 int ssn_repair_records(struct ssn_repair *repair) {

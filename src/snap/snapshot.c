@@ -12,6 +12,7 @@
 #include "designation.h"
 #include "reclaim.h"
 #include "restore.h"
+#include "retention_inner.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -296,6 +297,7 @@ static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
         key = item.key;
         (void)ssn_key_after(&key);
     }
+    ssn_retention_put_delete(ss, &txn, snap->id);
     if (snap->record.overlay != 0) {
         ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
     }
@@ -354,9 +356,13 @@ int ssn_snapshot_find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **re
 
 int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap) {
     (void)ssn_restore_settle(ss); /* one that failed to start may hold it, and then still does */
-    if (snap->record.holds > 0) {
-        return ssn_fail(&ss->report, SELSNAP_EHELD, "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first",
-                        snap->id, snap->record.holds);
+    uint32_t holds = 0;
+    int rc = ssn_hold_count(ss, snap, &holds);
+    if (rc != SELSNAP_OK || holds > 0) {
+        return rc != SELSNAP_OK ? rc
+                                : ssn_fail(&ss->report, SELSNAP_EHELD,
+                                           "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first", snap->id,
+                                           holds);
     }
     ssn_catalogue_read_lock(&ss->catalogue);
     uint32_t views = snap->views;
@@ -367,7 +373,7 @@ int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap) {
                 : SELSNAP_OK;
 }
 
-static int delete_locked(struct selsnap *ss, uint64_t id) {
+int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id) {
     struct ssn_snap *snap = NULL;
     int rc = ssn_snapshot_find_live(ss, id, &snap);
     if (rc != SELSNAP_OK) {
@@ -393,7 +399,7 @@ static int delete_locked(struct selsnap *ss, uint64_t id) {
 
 int ssn_snapshot_delete(struct selsnap *ss, uint64_t id) {
     pthread_mutex_lock(&ss->admin);
-    int rc = delete_locked(ss, id);
+    int rc = ssn_snapshot_delete_locked(ss, id);
     pthread_mutex_unlock(&ss->admin);
     return rc;
 }

@@ -19,6 +19,8 @@ int ssn_snapshot_find_live(struct selsnap *ss, uint64_t id, struct ssn_snap **re
 /* admin is held, for what takes content away: SELSNAP_EHELD while it is held, SELSNAP_EBUSY while somebody reads it. With
  * admin held on, it stays so. */
 int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap);
+/* The same with admin held. */
+int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id);
 /* admin is held: the id of a live snapshot's name; SELSNAP_ENOENT. */
 int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
 /* admin is held: puts the snapshot's record, as it is in memory. */

@@ -5,6 +5,7 @@
 #include "designation.h"
 #include "overlay.h"
 #include "restore.h"
+#include "retention_inner.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -31,13 +32,13 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
     info->designation_id = snap->group->id;
     info->block_count = snap->group->blocks;
     info->range_count = snap->group->ranges;
-    info->holds = snap->record.holds;
     struct ssn_item item;
     struct ssn_key key = ssn_key_make(SSN_ITEM_LABEL, snap->id, 0);
     int rc = ssn_store_get(ss->store, &key, &item);
     if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_name_decode(item.value, item.len, info->name))) {
         rc = ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", snap->id);
     }
+    rc = rc == SELSNAP_OK ? ssn_hold_count(ss, snap, &info->holds) : rc;
     return rc == SELSNAP_OK ? ssn_designation_name(ss, snap->group->id, info->designation) : rc;
 }
 

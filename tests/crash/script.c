@@ -201,6 +201,21 @@ void script_step(struct model *m, const struct step *step) {
             model_do_hold(m, step->slot, step->kind == STEP_HOLD);
         }
         break;
+    case STEP_LOCK:
+        if (live) {
+            model_do_lock(m, step->slot);
+        }
+        break;
+    case STEP_EXPIRY:
+        if (live) {
+            model_do_expiry(m, step->slot, (int64_t)step->a);
+        }
+        break;
+    case STEP_EXPIRE:
+        if (live) {
+            model_do_expire(m, step->slot);
+        }
+        break;
     case STEP_SAVE:
         unmask(m, step->a, m->pending_in);
         model_do_save(m, step->slot);

@@ -27,6 +27,9 @@ enum step_kind {
     STEP_RENAME,
     STEP_HOLD,
     STEP_RELEASE,
+    STEP_LOCK,
+    STEP_EXPIRY,
+    STEP_EXPIRE,
     STEP_SAVE,
     STEP_UNNAME,
     STEP_VIEW_WRITE,
@@ -64,6 +67,9 @@ struct step {
 #define RENAME(slot)                      {STEP_RENAME, slot, 0, 0}
 #define HOLD(slot)                        {STEP_HOLD, slot, 0, 0}
 #define RELEASE(slot)                     {STEP_RELEASE, slot, 0, 0}
+#define LOCK(slot)                        {STEP_LOCK, slot, 0, 0}
+#define EXPIRY(slot, time)                {STEP_EXPIRY, slot, time, 0}
+#define EXPIRE(slot)                      {STEP_EXPIRE, slot, 0, 0}
 #define SAVE(name, mask)                  {STEP_SAVE, name, mask, 0}
 #define UNNAME(name)                      {STEP_UNNAME, name, 0, 0}
 #define VIEW_WRITE(slot, sector, sectors) {STEP_VIEW_WRITE, slot, sector, sectors}

@@ -87,6 +87,30 @@ static const struct step names[] = {
     WORK(RECLAIM, 1000),   REOPEN,        END,
 };
 
+/* Locks and expiry: durable whole or not at all, and what is held is not deleted. */
+static const struct step keeping[] = {
+    CREATE(0, 0x3f, FAIL),
+    HOLD(0),
+    LOCK(0),
+    LOCK(0),
+    EXPIRY(0, 5),
+    WRITE(0, 16),
+    EXPIRE(0),
+    DELETE(0),
+    CREATE(1, 0x0f, FAIL),
+    HOLD(1),
+    EXPIRY(1, 7),
+    EXPIRE(1),
+    WORK(CHECKPOINT, 1),
+    RELEASE(1),
+    EXPIRY(0, 0),
+    WRITE(0, 8),
+    EXPIRE(1),
+    WORK(RECLAIM, 1000),
+    REOPEN,
+    END,
+};
+
 /* Entries that several snapshots share go only with the last of them. */
 static const struct step deletes[] = {
     CREATE(0, 0x3f, FAIL),
@@ -327,6 +351,7 @@ const struct script scripts[] = {
     {"zeroes-discards", &small, zeroes_discards, 2},
     {"creates", &small, creates, 2},
     {"names", &small, names, 2},
+    {"keeping", &small, keeping, 2},
     {"deletes", &small, deletes, 2},
     {"bookmarks", &small, bookmarks, 2},
     {"turned", &small, turned, 4},

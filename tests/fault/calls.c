@@ -349,11 +349,66 @@ static int call_snapshot_release(struct world *w) {
 static void let_go(struct world *w) {
     close_view(w);
     (void)!selsnap_snapshot_release(w->ss, w->b);
+    (void)!selsnap_hold_release(w->ss, w->b, w->hold);
 }
 
 /* What was written into it is dropped as well. */
 static int call_snapshot_delete(struct world *w) {
     return selsnap_snapshot_delete(w->ss, w->b);
+}
+
+/* ---- retention ---- */
+
+static int call_hold_add(struct world *w) {
+    selsnap_hold_options options = SELSNAP_HOLD_OPTIONS_INIT;
+    options.flags = SELSNAP_HOLD_LOCK;
+    options.until_ns = INT64_MAX;
+    options.reason = "call";
+    return selsnap_hold_add(w->ss, w->a, &options, NULL);
+}
+
+static int call_hold_next(struct world *w) {
+    selsnap_hold_info info = {.struct_size = sizeof info};
+    return selsnap_hold_next(w->ss, w->b, 0, &info);
+}
+
+static int call_hold_set_end(struct world *w) {
+    return selsnap_hold_set_end(w->ss, w->b, w->hold, INT64_MAX);
+}
+
+static int call_hold_release(struct world *w) {
+    return selsnap_hold_release(w->ss, w->b, w->hold);
+}
+
+static int call_snapshot_set_expiry(struct world *w) {
+    return selsnap_snapshot_set_expiry(w->ss, w->b, 7);
+}
+
+static int call_snapshot_get_expiry(struct world *w) {
+    int64_t time = 0;
+    return selsnap_snapshot_get_expiry(w->ss, w->b, &time);
+}
+
+static void expire_b(struct world *w) {
+    let_go(w);
+    (void)!selsnap_snapshot_set_expiry(w->ss, w->b, 7);
+}
+
+static int call_expire(struct world *w) {
+    return selsnap_expire(w->ss, 8, 0, NULL, NULL, NULL);
+}
+
+static int call_retain(struct world *w) {
+    selsnap_keep_rules rules = SELSNAP_KEEP_RULES_INIT;
+    rules.last = 1;
+    rules.designation = "d";
+    return selsnap_retain(w->ss, &rules, 0, NULL, NULL, NULL);
+}
+
+static int call_space_freed(struct world *w) {
+    uint64_t ids[2] = {w->b, w->a};
+    uint64_t bytes = 0;
+    return selsnap_space_freed(w->ss, ids, 2, NULL, NULL, &bytes);
 }
 
 /* ---- views ---- */
@@ -500,10 +555,15 @@ const struct call calls[] = {
     CALL("discard", call_discard),
     CALL("dump", call_dump),
     NO_CALL("error_name", "gives a constant"),
+    CALL_ON("expire", expire_b, call_expire),
     CALL("flush", call_flush),
     CALL("format", call_format),
     CALL("freeze", call_freeze),
     CALL("get_stats", call_get_stats),
+    CALL("hold_add", call_hold_add),
+    CALL("hold_next", call_hold_next),
+    CALL("hold_release", call_hold_release),
+    CALL("hold_set_end", call_hold_set_end),
     CALL("last_error", call_last_error),
     CALL_ON("open", lose, call_open),
     CALL("read", call_read),
@@ -513,12 +573,14 @@ const struct call calls[] = {
     CALL("restore_pause", call_restore_pause),
     CALL_PART("restore_run", call_restore_run),
     CALL("restore_start", call_restore_start),
+    CALL("retain", call_retain),
     CALL("scrub_step", call_scrub_step),
     CALL("size", call_sizes),
     CALL("snapshot_create", call_snapshot_create),
     CALL_ON("snapshot_delete", let_go, call_snapshot_delete),
     CALL("snapshot_find", call_snapshot_find),
     CALL("snapshot_get", call_snapshot_get),
+    CALL("snapshot_get_expiry", call_snapshot_get_expiry),
     CALL("snapshot_get_subset", call_snapshot_get_subset),
     CALL("snapshot_get_usage", call_snapshot_get_usage),
     CALL("snapshot_hold", call_snapshot_hold),
@@ -527,6 +589,8 @@ const struct call calls[] = {
     CALL("snapshot_next_property", call_snapshot_next_property),
     CALL("snapshot_release", call_snapshot_release),
     CALL("snapshot_rename", call_snapshot_rename),
+    CALL("snapshot_set_expiry", call_snapshot_set_expiry),
+    CALL("space_freed", call_space_freed),
     CALL_PART("step", call_step),
     CALL("store_origin_hint", call_store_origin_hint),
     NO_CALL("strerror", "gives a constant"),

@@ -60,6 +60,30 @@ static const struct step cold_admin[] = {
     END,
 };
 
+static const struct step cold_keeping[] = {
+    CREATE(0, 0x0f, FAIL),
+    CREATE(1, 0xff, FAIL),
+    WRITE(0, 12),
+    REOPEN,
+    HOLD(0),
+    LOCK(0),
+    REOPEN,
+    LOCK(0),
+    EXPIRY(0, 5),
+    REOPEN,
+    EXPIRE(0),
+    HOLD(1),
+    REOPEN,
+    RELEASE(1),
+    EXPIRY(0, 0),
+    EXPIRY(1, 7),
+    REOPEN,
+    EXPIRE(1),
+    REOPEN,
+    WORK(0, 100),
+    END,
+};
+
 static const struct step cold_views[] = {
     CREATE(0, 0xff, FAIL),
     WRITE(0, 16),
@@ -118,6 +142,7 @@ static const struct step cold_restores[] = {
 static const struct script own_scripts[] = {
     {.name = "cold-writes", .config = &small, .steps = cold_writes},
     {.name = "cold-admin", .config = &small, .steps = cold_admin},
+    {.name = "cold-keeping", .config = &small, .steps = cold_keeping},
     {.name = "cold-views", .config = &small, .steps = cold_views},
     {.name = "cold-restores", .config = &small, .steps = cold_restores},
 };

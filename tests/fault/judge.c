@@ -147,6 +147,29 @@ static void settle_name(struct judge *judge, unsigned slot, bool live) {
     look_up_saved(judge, slot);
 }
 
+/* What failed before, and may have taken effect by now: holds and expiry of a snapshot. */
+static void adopt_keeping(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    struct judge_snapshot *other = &judge->snapshots[slot];
+    struct m_snapshot *s = &m->snapshots[slot];
+    selsnap_snapshot_info info;
+    int64_t expiry = 0;
+    if (!s->live || !info_of(m, s->id, &info)) {
+        return;
+    }
+    if (info.holds > s->holds && info.holds - s->holds <= other->more_holds) {
+        other->more_holds -= info.holds - s->holds;
+        s->holds = info.holds;
+    } else if (info.holds < s->holds && s->holds - info.holds <= other->less_holds) {
+        other->less_holds -= s->holds - info.holds;
+        s->holds = info.holds;
+    }
+    if (selsnap_snapshot_get_expiry(m->ss, s->id, &expiry) == SELSNAP_OK && expiry >= 0 && expiry < 64 &&
+        (other->expiries >> expiry & 1) != 0) {
+        s->expiry = expiry;
+    }
+}
+
 static void settle_pending(struct judge *judge) {
     struct model *m = judge->m;
     unsigned slot = m->pending_slot;
@@ -173,9 +196,20 @@ static void settle_pending(struct judge *judge) {
             model_fail(m, "snapshot %s has %u holds, although changing them failed", m->snapshots[slot].name,
                        info.holds);
         }
-        judge->snapshots[slot].other_holds = m->failed == SELSNAP_ESTORE;
-        judge->snapshots[slot].holds = m->pending_holds;
+        if (m->failed == SELSNAP_ESTORE) {
+            judge->snapshots[slot].more_holds += m->pending_holds > m->snapshots[slot].holds;
+            judge->snapshots[slot].less_holds += m->pending_holds < m->snapshots[slot].holds;
+        }
         break;
+    case PENDING_EXPIRY: {
+        int64_t expiry = m->snapshots[slot].expiry;
+        if (selsnap_snapshot_get_expiry(m->ss, m->snapshots[slot].id, &expiry) == SELSNAP_OK &&
+            expiry != m->snapshots[slot].expiry) {
+            model_fail(m, "the expiry of snapshot %s is changed, although that failed", m->snapshots[slot].name);
+        }
+        judge->snapshots[slot].expiries |= m->failed == SELSNAP_ESTORE ? UINT64_C(1) << m->pending_expiry : 0;
+        break;
+    }
     case PENDING_RESET:
         settle_reset(m, slot);
         break;
@@ -327,6 +361,9 @@ void judge_step(struct judge *judge, bool broken) {
         return;
     }
     m->calm++;
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        adopt_keeping(judge, slot);
+    }
     settle_pending(judge);
     look_up_names(judge);
     look_at_live(m);
@@ -372,14 +409,8 @@ static void find_ghosts(struct judge *judge, bool clean) {
 }
 
 static void find_others(struct judge *judge) {
-    struct model *m = judge->m;
-    selsnap_snapshot_info info;
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        const struct judge_snapshot *other = &judge->snapshots[slot];
-        struct m_snapshot *s = &m->snapshots[slot];
-        if (other->other_holds && s->live && info_of(m, s->id, &info) && info.holds == other->holds) {
-            s->holds = other->holds;
-        }
+        adopt_keeping(judge, slot);
     }
     look_up_names(judge);
 }

@@ -15,8 +15,9 @@ struct judge_snapshot {
     bool ghost; /* the slot is not live, but its snapshot may be there after a crash */
     unsigned other_names;
     char names[JUDGE_OTHERS][MODEL_TEXT];
-    bool other_holds;
-    uint32_t holds;
+    uint32_t more_holds; /* so many changes of holds may take effect yet, each way */
+    uint32_t less_holds;
+    uint64_t expiries; /* that failed, as bits: below 64 */
 };
 
 struct judge_saved {

@@ -100,6 +100,9 @@ void world_open(struct world *world) {
     write_view(view, 20, 4);
     must(selsnap_view_close(view));
     must(selsnap_snapshot_hold(world->ss, world->b));
+    selsnap_hold_options hold = SELSNAP_HOLD_OPTIONS_INIT;
+    hold.reason = "world";
+    must(selsnap_hold_add(world->ss, world->b, &hold, &world->hold));
     must(selsnap_snapshot_delete(world->ss, gone));
     restart(world);
     selsnap_restore_options restore = SELSNAP_RESTORE_OPTIONS_INIT;
@@ -173,6 +176,15 @@ static void see_snapshot(struct look *look, struct world *world, const selsnap_s
     see(look, info->name, info->name, strlen(info->name));
     see(look, " designation", info->designation, strlen(info->designation));
     see_number(look, " holds", info->holds);
+    selsnap_hold_info hold = {.struct_size = sizeof hold};
+    for (uint64_t after = 0; selsnap_hold_next(world->ss, info->id, after, &hold) == SELSNAP_OK; after = hold.hold) {
+        see(look, " reason", hold.reason, strlen(hold.reason));
+        see_number(look, " flags", hold.flags);
+        see_number(look, " until", hold.until_ns);
+    }
+    int64_t expiry = -1;
+    see_number(look, " expiry asked", selsnap_snapshot_get_expiry(world->ss, info->id, &expiry));
+    see_number(look, " expiry", expiry);
     see_number(look, " policy", info->policy);
     see_number(look, " changed", info->changed);
     see_number(look, " restoring", info->restoring);

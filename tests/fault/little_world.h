@@ -22,7 +22,8 @@ struct world {
     selsnap_subset *other;
     uint64_t a; /* ids */
     uint64_t b;
-    uint64_t job; /* restores from "a"; nothing is copied yet */
+    uint64_t hold; /* of "b", with a reason */
+    uint64_t job;  /* restores from "a"; nothing is copied yet */
     selsnap_view **fillers;
     uint64_t filler_count;
 };

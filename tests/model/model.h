@@ -49,6 +49,7 @@ struct m_snapshot {
     char property[MODEL_TEXT]; /* of the key "made at"; empty: there is none */
     uint32_t policy;
     uint32_t holds;
+    int64_t expiry;
     uint64_t block_count;
     uint8_t *in;               /* per block: designated */
     uint8_t *changed;          /* per block: CHANGED_*, on the live device since the point */
@@ -104,6 +105,7 @@ enum pending {
     PENDING_UNNAME,
     PENDING_RESTORE,
     PENDING_BOOKMARK,
+    PENDING_EXPIRY,
 };
 
 struct model {
@@ -146,6 +148,7 @@ struct model {
     unsigned pending_slot;
     char pending_name[MODEL_TEXT];
     uint32_t pending_holds;
+    int64_t pending_expiry;
     uint8_t *pending_in; /* per block */
 
     uint64_t images; /* power cuts taken */
@@ -220,6 +223,11 @@ void model_do_delete(struct model *m, unsigned slot);
 void model_do_rename(struct model *m, unsigned slot);
 void model_do_bookmark(struct model *m, unsigned slot);
 void model_do_hold(struct model *m, unsigned slot, bool hold);
+/* A lock that does not end while the test runs, unless there is one. */
+void model_do_lock(struct model *m, unsigned slot);
+void model_do_expiry(struct model *m, unsigned slot, int64_t time);
+/* As a deletion of the snapshot: no other has expired at its time that is not held. */
+void model_do_expire(struct model *m, unsigned slot);
 /* Its blocks are in m->pending_in. */
 void model_do_save(struct model *m, unsigned slot);
 void model_do_unname(struct model *m, unsigned slot);

@@ -195,6 +195,10 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
                    info->bookmark, s->bookmark);
     }
     check_property(m, s);
+    int64_t expiry = 0;
+    if (model_result(m, selsnap_snapshot_get_expiry(m->ss, s->id, &expiry), 0) && expiry != s->expiry) {
+        model_fail(m, "%s expires at %" PRId64 ", not at %" PRId64, s->name, expiry, s->expiry);
+    }
     selsnap_subset *subset = NULL;
     if (!model_result(m, selsnap_snapshot_get_subset(m->ss, s->id, &subset), 0)) {
         return;

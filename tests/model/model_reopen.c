@@ -214,6 +214,13 @@ static void resolve_pending(struct model *m) {
     case PENDING_BOOKMARK:
         s->bookmark = find_by_name(m, s->name, &info) && info.bookmark != 0;
         break;
+    case PENDING_EXPIRY: {
+        int64_t time = 0;
+        if (selsnap_snapshot_get_expiry(m->ss, s->id, &time) == SELSNAP_OK && time == m->pending_expiry) {
+            s->expiry = time;
+        }
+        break;
+    }
     case PENDING_RESET:
         if (find_by_name(m, s->name, &info) && info.changed == 0) {
             memcpy(s->now, s->frozen, m->size);

@@ -66,6 +66,7 @@ void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     struct m_snapshot *s = &m->snapshots[slot];
     s->live = true;
     s->holds = 0;
+    s->expiry = 0;
     s->block_count = count_blocks(m, in);
     if (s->in != in) {
         memcpy(s->in, in, m->blocks);
@@ -256,26 +257,6 @@ void model_holds(struct model *m) {
     unsigned slot = model_pick_snapshot(m);
     if (slot < MODEL_SNAPSHOTS) {
         model_do_hold(m, slot, m->snapshots[slot].holds < 2 && prng_percent(&m->prng, 40));
-    }
-}
-
-void model_do_hold(struct model *m, unsigned slot, bool hold) {
-    struct m_snapshot *s = &m->snapshots[slot];
-    model_doing(m, "%s %s", hold ? "hold" : "release", s->name);
-    int code = hold ? selsnap_snapshot_hold(m->ss, s->id) : selsnap_snapshot_release(m->ss, s->id);
-    if (!hold && s->holds == 0) {
-        if (code != SELSNAP_EINVAL) {
-            model_fail(m, "release of what is not held: %s", selsnap_error_name(code));
-        }
-        return;
-    }
-    uint32_t holds = hold ? s->holds + 1 : s->holds - 1;
-    if (model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0)) {
-        s->holds = holds;
-    } else if (code != SELSNAP_ENOSPACE) {
-        m->pending = PENDING_HOLDS;
-        m->pending_slot = slot;
-        m->pending_holds = holds;
     }
 }
 

@@ -289,6 +289,34 @@ static void restored_outside(struct world *world) {
     put(world, SSN_ITEM_RESTORED, 1, 5, value, sizeof value);
 }
 
+/* A hold or a term with the bytes that are right but for the one told. */
+static void put_term(struct world *world, uint8_t type, uint64_t id, uint64_t minor, int wrong) {
+    uint8_t value[24] = {0};
+    value[type == SSN_ITEM_HOLD ? 16 : 0] = 1;
+    if (wrong >= 0) {
+        value[wrong] = 1;
+    }
+    put(world, type, id, minor, value, type == SSN_ITEM_HOLD ? 24 : 16);
+}
+static void hold_malformed(struct world *world) {
+    put_term(world, SSN_ITEM_HOLD, world->snapshot, 1, 7);
+}
+static void hold_number_unknown(struct world *world) {
+    put_term(world, SSN_ITEM_HOLD, world->snapshot, 1 << 20, -1);
+}
+static void hold_of_nothing(struct world *world) {
+    put_term(world, SSN_ITEM_HOLD, 999, 1, -1);
+}
+static void term_malformed(struct world *world) {
+    put_term(world, SSN_ITEM_TERM, world->snapshot, 0, 15);
+}
+static void term_numbered(struct world *world) {
+    put_term(world, SSN_ITEM_TERM, world->snapshot, 1, -1);
+}
+static void term_of_nothing(struct world *world) {
+    put_term(world, SSN_ITEM_TERM, 999, 0, -1);
+}
+
 const struct wrong_item wrong_items[] = {
     {"designation_malformed", designation_malformed, "malformed", "its record makes no sense", false},
     {"designation_gone", designation_gone, "its designation", "since its designation is lost", false},
@@ -358,6 +386,12 @@ const struct wrong_item wrong_items[] = {
     {"overlay_given_back", overlay_given_back, "malformed", "its record makes no sense", false},
     {"job_point_unknown", job_point_unknown, "never reached", "its record makes no sense", false},
     {"restored_outside", restored_outside, "malformed", NULL, false},
+    {"hold_malformed", hold_malformed, "its hold 1 is malformed", "holds of it may be lost", false},
+    {"hold_number_unknown", hold_number_unknown, "never given out", "holds of it may be lost", false},
+    {"hold_of_nothing", hold_of_nothing, "there is a hold, but no record", NULL, false},
+    {"term_malformed", term_malformed, "its term is malformed", "the expiry of it may be lost", false},
+    {"term_numbered", term_numbered, "its term is malformed", "the expiry of it may be lost", false},
+    {"term_of_nothing", term_of_nothing, "there is a term, but no record", NULL, false},
 };
 const unsigned wrong_item_count = sizeof wrong_items / sizeof wrong_items[0];
 
