@@ -1576,4 +1576,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #ifdef __cplusplus
 }
 #endif
+
+#include <selsnap/stream.h>
+
 #endif

@@ -28,7 +28,12 @@ enum ssn_item_type {
     SSN_ITEM_JOB = 10,
     SSN_ITEM_RESTORED = 11,
     SSN_ITEM_STATE = 12,
+    SSN_ITEM_RECEIVED = 16,
 };
+
+static inline bool ssn_item_type_known(uint8_t type) {
+    return (type >= SSN_ITEM_SPACE && type <= SSN_ITEM_STATE) || type == SSN_ITEM_RECEIVED;
+}
 
 struct ssn_key {
     uint64_t major;

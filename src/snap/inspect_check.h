@@ -53,6 +53,7 @@ int ssn_check_property(struct ssn_check *check);
 int ssn_check_job(struct ssn_check *check);
 int ssn_check_restored(struct ssn_check *check);
 int ssn_check_state(struct ssn_check *check);
+int ssn_check_received(struct ssn_check *check);
 /* Whether a snapshot or a job that drops it has the overlay. */
 int ssn_check_overlay_owner(struct ssn_check *check, uint64_t overlay_id, bool *ret_owned);
 
