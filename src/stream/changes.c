@@ -128,9 +128,19 @@ static int compare_all(struct compare *compare, uint64_t id) {
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+int ssn_changes_ready(struct selsnap *ss) {
+    return atomic_load(&ss->catalogue.active_jobs) == 0
+               ? SELSNAP_OK
+               : ssn_fail(&ss->report, SELSNAP_EBUSY,
+                          "a restore is not finished, and what it has still to copy is not "
+                          "known as changed; run it to its end first");
+}
+
 int ssn_changes_none(struct selsnap *ss, uint64_t id, const selsnap_subset *within) {
     struct compare compare = {.ss = ss};
-    int rc = common(ss, id, within, &compare.within);
+    int rc = ssn_changes_ready(ss);
+    rc = rc == SELSNAP_OK ? ssn_live_flush(ss) : rc; /* deferred writes are changes, too */
+    rc = rc == SELSNAP_OK ? common(ss, id, within, &compare.within) : rc;
     rc = rc == SELSNAP_OK ? compare_all(&compare, id) : rc;
     if (compare.view != NULL) {
         (void)ssn_view_close(compare.view);

@@ -6,6 +6,9 @@
 #include "context.h"
 #include "subset.h"
 
+/* Changes can be told: SELSNAP_EBUSY, told, while a restore is not finished. */
+int ssn_changes_ready(struct selsnap *ss);
+
 /*
  * The first blocks at or behind `block`, of one range of `within`, that may differ between the snapshot or bookmark
  * `from_id` and the snapshot `to_id` (0: now), or that only the later one has. SELSNAP_ENOENT: no more.
