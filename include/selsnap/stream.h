@@ -171,10 +171,10 @@ typedef struct selsnap_export_options {
  *
  * @retval SELSNAP_OK          The stream is whole.
  * @retval SELSNAP_ENOENT      No such snapshot, or base; the base may have been deleted in the middle.
- * @retval SELSNAP_EINVAL      An option is not allowed, the base is not older, or the subset has no block of the snapshot.
+ * @retval SELSNAP_EINVAL      An option is not allowed, the base is not older, the snapshot is a bookmark (it can be a
+ *                             base only), or the subset has no block of the snapshot.
  * @retval SELSNAP_EBASE       The token is not of this stream; nothing was written.
  * @retval SELSNAP_EBUSY       An increment, and a restore is not finished; nothing was written.
- * @retval SELSNAP_ENODATA     The snapshot is a bookmark: it can be a base only.
  * @retval SELSNAP_ELOST       A block was given up. See ::SELSNAP_EXPORT_SKIP_LOST.
  * @retval SELSNAP_EDAMAGED    A block's copy, or a record in the store, failed its check.
  * @retval SELSNAP_EIO         The origin failed.
@@ -312,8 +312,7 @@ typedef struct selsnap_import_options {
  * @retval SELSNAP_EEXIST      The name is taken; the device is as it was.
  * @retval SELSNAP_ERANGE      The sizes do not fit; the device is as it was.
  * @retval SELSNAP_ELOST       Blocks are lost in it. See ::SELSNAP_IMPORT_SKIP_LOST, and ret_info->state.
- * @retval SELSNAP_EBUSY       Another import runs on this context, or a restore is not finished and it is an increment; the
- *                             device is as it was.
+ * @retval SELSNAP_EBUSY       Another import runs on this context, or a restore is not finished; the device is as it was.
  * @retval SELSNAP_EINVAL      An argument is NULL, or an option is not allowed.
  * @retval SELSNAP_EIO         The origin failed, or the callback; see ret_info->state.
  * @retval SELSNAP_ESTORE      The store failed; see ret_info->state.
