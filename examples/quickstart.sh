@@ -14,7 +14,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build-quickstart
-packages=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libjansson-dev e2fsprogs)
+packages=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libzstd-dev libjansson-dev e2fsprogs)
 
 step_number=0
 step() {

@@ -193,7 +193,7 @@ static void decode_op(const struct ssn_op *op, const uint8_t *from, const uint8_
     size_t size = ssn_op_size(op);
     must(size == (size_t)(to - from));
     if (op->kind == SSN_OP_PUT || op->kind == SSN_OP_DELETE) {
-        must(op->key.type > SSN_ITEM_SPACE && op->key.type <= SSN_ITEM_LAST && op->len <= SSN_VALUE_MAX);
+        must(op->key.type != SSN_ITEM_SPACE && ssn_item_type_known(op->key.type) && op->len <= SSN_VALUE_MAX);
         must(op->kind == SSN_OP_DELETE || op->value + op->len == to);
     } else {
         must(op->pages > 0 && op->place + op->pages >= op->pages);

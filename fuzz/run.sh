@@ -37,7 +37,7 @@ afl)
 esac
 
 missing=
-for package in $packages gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libcmocka-dev libjansson-dev python3; do
+for package in $packages gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev libcmocka-dev libjansson-dev python3; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then

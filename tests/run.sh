@@ -27,7 +27,7 @@ for arg in "$@"; do
     esac
 done
 
-packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
+packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
     packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr"

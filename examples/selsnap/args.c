@@ -78,6 +78,18 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_AS_TAKEN] = {"as-taken", NULL,
                       "give up what was written into snapshots where it is not all known, instead of the snapshots",
                       KIND_FLAG, 0, 0},
+    [OPT_BASE] = {"base", "NAME", "only what changed since this older snapshot", KIND_TEXT, 0, PLACE(base)},
+    [OPT_AS_CHANGED] = {"as-changed", NULL, "with what was written into the snapshot", KIND_FLAG, 0, 0},
+    [OPT_LEVEL] = {"level", "N", "zstd's, 1 to 19, or 0: do not compress; 3 if not given", KIND_SIZE, 0, PLACE(level)},
+    [OPT_TOKEN] = {"token", "TEXT", "go on where a stream broke off, as the side that reads it told", KIND_TEXT, 0,
+                   PLACE(token)},
+    [OPT_NAME] = {"name", "NAME", "call the new snapshot so, and not as the stream says", KIND_TEXT, 0, PLACE(name)},
+    [OPT_TO] = {"to", "FILE", "write to this device or image file, without a store", KIND_TEXT, 0, PLACE(to)},
+    [OPT_STATE] = {"state", "FILE", "with --to: keeps what the device holds, for increments later", KIND_TEXT, 0,
+                   PLACE(state)},
+    [OPT_KEEP_PART] = {"keep-part", NULL, "if it breaks off, keep what has arrived, and tell the --token to go on with",
+                       KIND_FLAG, 0, 0},
+    [OPT_UNDO] = {"undo", NULL, "take back an import that was not finished", KIND_FLAG, 0, 0},
 };
 
 void args_print_options(uint64_t options) {

@@ -40,6 +40,12 @@ struct args {
     const char *input;
     const char *output;
     const char *from;
+    const char *base;
+    const char *token;
+    const char *name;
+    const char *to;
+    const char *state;
+    uint64_t level;
     uint64_t policy;       /* SELSNAP_POLICY_* */
     uint64_t undesignated; /* SELSNAP_UNDESIGNATED_* */
     uint64_t block_size;
@@ -90,6 +96,15 @@ enum option_id {
     OPT_ALL,
     OPT_FROM,
     OPT_AS_TAKEN,
+    OPT_BASE,
+    OPT_AS_CHANGED,
+    OPT_LEVEL,
+    OPT_TOKEN,
+    OPT_NAME,
+    OPT_TO,
+    OPT_STATE,
+    OPT_KEEP_PART,
+    OPT_UNDO,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -181,6 +196,11 @@ struct progress {
     bool terminal;
     bool shown;
     int64_t last_ms; /* When it was last drawn. */
+    /* For rate and time left; a unit of 0 bytes shows neither. */
+    uint32_t unit_bytes;
+    bool began;
+    int64_t began_ms;
+    uint64_t began_at;
 };
 void progress_init(struct progress *progress, const char *label);
 /* A selsnap_progress_fn; @p user is a struct progress. Asks to stop after an interrupt. */
@@ -227,8 +247,10 @@ int cmd_create(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_discard(struct cli *cli);
 int cmd_dump(struct cli *cli);
+int cmd_export(struct cli *cli);
 int cmd_format(struct cli *cli);
 int cmd_hold(struct cli *cli);
+int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_map(struct cli *cli);
 int cmd_read(struct cli *cli);
@@ -244,6 +266,7 @@ int cmd_subset_delete(struct cli *cli);
 int cmd_subset_list(struct cli *cli);
 int cmd_subset_save(struct cli *cli);
 int cmd_subset_show(struct cli *cli);
+int cmd_verify(struct cli *cli);
 int cmd_write(struct cli *cli);
 int cmd_zero(struct cli *cli);
 

@@ -17,6 +17,7 @@
     ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
      OPT_BIT(OPT_AS_TAKEN))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
+#define STREAMS_MAX 10000
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
 
 static const struct command commands[] = {
@@ -65,6 +66,20 @@ static const struct command commands[] = {
      "Exit code 3: something is lost."},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", ""},
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
+    {"export", "NAME", 1, 1,
+     COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BASE) | OPT_BIT(OPT_AS_CHANGED) |
+         OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN),
+     cmd_export, "write a snapshot, or what changed since another, as a stream",
+     "To stdout, without --output. With --subset, --range or --minus only these blocks of it; an increment needs the\n"
+     "same as its base."},
+    {"verify", "FILE...", 1, STREAMS_MAX, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP), cmd_verify,
+     "read streams and verify all of them", "FILE may be - for stdin. Nothing is written."},
+    {"import", "FILE...", 0, STREAMS_MAX,
+     COMMON | OPT_BIT(OPT_NAME) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_KEEP_PART) |
+         OPT_BIT(OPT_UNDO) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_FORCE),
+     cmd_import, "bring streams into a store as snapshots, or to a device",
+     "FILE may be - for stdin; a full stream and its increments, in their order. Into a store: its origin is where\n"
+     "the backups are kept. With --to: onto a device or image file, which is made if it is not there."},
     {"info", "", 0, 0, COMMON, cmd_info, "figures of the store", ""},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -53,6 +53,25 @@ void progress_init(struct progress *progress, const char *label) {
     progress->terminal = isatty(STDERR_FILENO) == 1;
     progress->shown = false;
     progress->last_ms = now_ms();
+    progress->unit_bytes = 0;
+    progress->began = false;
+}
+
+/* " 12.3 MiB/s, 1:05 left"; empty where it is not known. */
+static const char *pace_text(struct progress *progress, int64_t now, uint64_t done, uint64_t total, char *buf,
+                             size_t len) {
+    double seconds = (double)(now - progress->began_ms) / 1000.0;
+    double units = (double)(done - progress->began_at);
+    char size[32];
+    buf[0] = '\0';
+    if (progress->unit_bytes == 0 || done <= progress->began_at || seconds <= 0.0) {
+        return buf;
+    }
+    double left = done < total ? (double)(total - done) * seconds / units : 0.0;
+    uint64_t whole = left < 360000.0 ? (uint64_t)left : 360000;
+    snprintf(buf, len, " %s/s, %" PRIu64 ":%02" PRIu64 " left",
+             size_text((uint64_t)(units * progress->unit_bytes / seconds), size, sizeof(size)), whole / 60, whole % 60);
+    return buf;
 }
 
 int progress_tell(void *user, uint64_t done, uint64_t total) {
@@ -63,6 +82,11 @@ int progress_tell(void *user, uint64_t done, uint64_t total) {
     }
     /* Work that ends at once shows nothing. */
     int64_t now = now_ms();
+    if (!progress->began) {
+        progress->began = true;
+        progress->began_ms = now;
+        progress->began_at = done;
+    }
     if (now - progress->last_ms < REDRAW_MS) {
         return stop;
     }
@@ -78,7 +102,9 @@ int progress_tell(void *user, uint64_t done, uint64_t total) {
     memset(bar, ' ', BAR_WIDTH);
     memset(bar, '=', filled);
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r%s: [%s] %3d %%\033[K", progress->label, bar, (int)(part * 100.0));
+    char pace[80];
+    fprintf(stderr, "\r%s: [%s] %3d %%%s\033[K", progress->label, bar, (int)(part * 100.0),
+            pace_text(progress, now, done, total, pace, sizeof(pace)));
     return stop;
 }
 

@@ -44,6 +44,8 @@ extern "C" {
 #define SELSNAP_EABANDONED (-26) /**< The host abandoned the store; snapshots are no longer kept. */
 #define SELSNAP_ETOOSMALL (-27)  /**< The store device is too small. */
 #define SELSNAP_ENODATA (-28)    /**< A bookmark keeps no data. */
+#define SELSNAP_EBASE (-29)      /**< The increment does not fit its base, or a stream does not go on where it broke off. */
+#define SELSNAP_ESTREAM (-30)    /**< The stream is damaged, cut, or of a kind not known. */
 
 /**
  * @brief A short text for a result code, in English.

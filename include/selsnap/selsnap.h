@@ -1586,5 +1586,6 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 
 #include <selsnap/diff.h>
 #include <selsnap/retention.h>
+#include <selsnap/stream.h>
 
 #endif

@@ -39,11 +39,13 @@ static const struct error_text error_texts[] = {
     [-SELSNAP_EABANDONED] = {"SELSNAP_EABANDONED", "the store was abandoned"},
     [-SELSNAP_ETOOSMALL] = {"SELSNAP_ETOOSMALL", "the store device is too small"},
     [-SELSNAP_ENODATA] = {"SELSNAP_ENODATA", "a bookmark keeps no data"},
+    [-SELSNAP_EBASE] = {"SELSNAP_EBASE", "the increment does not fit its base"},
+    [-SELSNAP_ESTREAM] = {"SELSNAP_ESTREAM", "the stream is damaged, cut, or of a kind not known"},
 };
 
 static const struct error_text *find(int code) {
     const int known = (int)(sizeof error_texts / sizeof error_texts[0]);
-    return code <= 0 && code > -known ? &error_texts[-code] : NULL;
+    return code <= 0 && code > -known && error_texts[-code].name != NULL ? &error_texts[-code] : NULL;
 }
 
 const char *selsnap_strerror(int code) {

@@ -40,7 +40,7 @@ size_t ssn_op_encode(uint8_t *p, const struct ssn_op *op) {
 }
 
 static bool key_ok(const struct ssn_key *key) {
-    return key->type > SSN_ITEM_SPACE && key->type <= SSN_ITEM_LAST;
+    return key->type != SSN_ITEM_SPACE && ssn_item_type_known(key->type);
 }
 
 enum ssn_iter_result ssn_ops_next(struct ssn_ops_iter *iter, struct ssn_op *ret_op) {

@@ -97,6 +97,7 @@ struct selsnap {
     struct ssn_deferred *deferred; /* NULL: every write preserves before it returns; never changes while in use */
     struct ssn_counters count;
     _Atomic bool abandoned;
+    _Atomic bool importing; /* a thread imports, or looks at what an import left */
     _Atomic uint64_t freezes; /* not under admin: a restore that starts holds it while it waits for frozen writers */
     struct ssn_state_record state; /* admin: the state item as last written */
     struct ssn_reclaim_due due;

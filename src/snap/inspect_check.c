@@ -258,6 +258,8 @@ static int check_item(struct ssn_check *check) {
         return ssn_check_hold(check);
     case SSN_ITEM_TERM:
         return ssn_check_term(check);
+    case SSN_ITEM_RECEIVED:
+        return ssn_check_received(check);
     default:
         ssn_check_problem(check, "type %u, key %" PRIu64 ", %" PRIu64 ": there is no such type", check->key->type,
                           check->key->major, check->key->minor);

@@ -6,6 +6,8 @@
 #include "inspect.h"
 #include "retention_record.h"
 
+#include "received.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -232,6 +234,26 @@ static bool say_term(struct dump_line *line, const struct ssn_item *item) {
     return true;
 }
 
+static bool say_received(struct dump_line *line, const struct ssn_item *item) {
+    struct ssn_received_record record;
+    say(line, "received snapshot %" PRIu64, item->key.major);
+    if (!ssn_received_record_decode(item->value, item->len, &record)) {
+        return false;
+    }
+    say(line, ": state %s, flags %u, snapshot %" PRIu64 ", point %" PRIu64 ", lost %" PRIu64 ", ranges %016" PRIx64,
+        record.state == SSN_RECEIVED_WHOLE ? "whole" : "unfinished", record.flags, record.snapshot_id, record.point,
+        record.lost_blocks, record.ranges_digest);
+    say(line, ", store ");
+    for (unsigned i = 0; i < SSN_STORE_ID_SIZE; i++) {
+        say(line, "%02x", record.store_id[i]);
+    }
+    if (record.state == SSN_RECEIVED_UNFINISHED) {
+        say(line, ", key %016" PRIx64 ", records %" PRIu64 ", next block %" PRIu64 ", digest %016" PRIx64, record.key,
+            record.records, record.next_block, record.digest);
+    }
+    return true;
+}
+
 static void say_item(struct dump_line *line, const struct ssn_item *item) {
     static bool (*const by_type[])(struct dump_line *, const struct ssn_item *) = {
         [SSN_ITEM_SPACE] = say_space,       [SSN_ITEM_DESIGNATION] = say_designation,
@@ -241,10 +263,11 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
         [SSN_ITEM_OVERLAY] = say_overlay,   [SSN_ITEM_JOB] = say_job,
         [SSN_ITEM_RESTORED] = say_restored, [SSN_ITEM_STATE] = say_state,
         [SSN_ITEM_HOLD] = say_hold,         [SSN_ITEM_TERM] = say_term,
+        [SSN_ITEM_RECEIVED] = say_received,
     };
     bool good = false;
     line->len = 0;
-    if (item->key.type >= SSN_ITEM_SPACE && item->key.type <= SSN_ITEM_LAST && by_type[item->key.type] != NULL) {
+    if (ssn_item_type_known(item->key.type)) {
         good = by_type[item->key.type](line, item);
     } else {
         say(line, "type %u, major %" PRIu64 ", minor %" PRIu64, item->key.type, item->key.major, item->key.minor);

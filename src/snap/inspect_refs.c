@@ -2,6 +2,8 @@
 /* See inspect_check.h. Here: the records of designations, snapshots and jobs, and that they refer to what is there. */
 #include "inspect_check.h"
 
+#include "received.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -237,6 +239,21 @@ int ssn_check_property(struct ssn_check *check) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": there is a property, \"%s\", but no record", id, key);
     }
     return ssn_check_failure(check, "property of snapshot", rc);
+}
+
+int ssn_check_received(struct ssn_check *check) {
+    uint64_t id = check->key->major;
+    struct ssn_received_record record;
+    if (check->key->minor != 0 || !ssn_received_record_decode(check->value, check->len, &record)) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": what it was received from is malformed", id);
+        return SELSNAP_OK;
+    }
+    bool there = false;
+    int rc = look(check, SSN_ITEM_SNAPSHOT, id, 0, NULL, &there);
+    if (rc == SELSNAP_OK && !there) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": it was received, but there is no record", id);
+    }
+    return ssn_check_failure(check, "received snapshot", rc);
 }
 
 /* ---- jobs, state ---- */

@@ -5,6 +5,7 @@
  */
 #include "repair.h"
 
+#include "received.h"
 #include "restore.h"
 #include "retention_record.h"
 
@@ -177,6 +178,24 @@ static int put_terms(struct ssn_repair *repair, uint64_t id, uint8_t type, const
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+/* Where it was imported from, or that it is the safety of an import that is not finished. */
+static int put_received(struct ssn_repair *repair, uint64_t id) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, id, 0);
+    struct ssn_item item;
+    struct ssn_received_record record;
+    char who[SSN_REPAIR_WHO];
+    bool lost = ssn_store_gap_meets(repair->old.store, &key, &key);
+    int rc = ssn_store_get(repair->old.store, &key, &item);
+    if (rc == SELSNAP_OK && ssn_received_record_decode(item.value, item.len, &record)) {
+        return ssn_repair_put(repair, &key, item.value, item.len);
+    }
+    if (lost || rc == SELSNAP_OK) {
+        ssn_repair_who(repair, id, who);
+        ssn_repair_say(repair, "%s: if it was imported, it is not known from where", who);
+    }
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
 static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) {
     uint8_t value[SSN_VALUE_MAX];
     char name[SELSNAP_NAME_MAX + 1];
@@ -188,7 +207,8 @@ static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) 
     }
     rc = rc == SELSNAP_OK ? put_properties(repair, snap->id) : rc;
     rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_HOLD, "holds") : rc;
-    return rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_TERM, "the expiry") : rc;
+    rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_TERM, "the expiry") : rc;
+    return rc == SELSNAP_OK ? put_received(repair, snap->id) : rc;
 }
 
 int ssn_repair_records(struct ssn_repair *repair) {

@@ -100,6 +100,12 @@ void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap) {
     ssn_txn_put(txn, &key, value, ssn_snapshot_record_encode(value, &snap->record));
 }
 
+void ssn_snapshot_put_received(struct ssn_txn *txn, uint64_t id, const struct ssn_received_record *record) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, id, 0);
+    ssn_txn_put(txn, &key, value, ssn_received_record_encode(value, record));
+}
+
 /* ---- making ---- */
 
 static int check_options(struct selsnap *ss, const selsnap_snapshot_options *options) {
@@ -185,7 +191,8 @@ static void take_point(struct selsnap *ss, struct ssn_snap *snap, struct ssn_gro
     }
 }
 
-static int commit_new(struct selsnap *ss, const struct ssn_snap *snap, const selsnap_snapshot_options *options) {
+static int commit_new(struct selsnap *ss, const struct ssn_snap *snap, const selsnap_snapshot_options *options,
+                      const struct ssn_snapshot_extra *extra) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, ss->store);
     ssn_snapshot_put_record(&txn, snap);
@@ -200,6 +207,9 @@ static int commit_new(struct selsnap *ss, const struct ssn_snap *snap, const sel
         memcpy(value + 1 + key_len, options->properties[i].value, value_len);
         ssn_txn_put(&txn, &key, value, (uint16_t)(1 + key_len + value_len));
     }
+    if (extra != NULL) {
+        ssn_snapshot_put_received(&txn, snap->id, extra->received);
+    }
     int rc = ssn_store_commit(ss->store, &txn, false);
     ssn_txn_fini(&txn);
     return rc;
@@ -212,7 +222,8 @@ static void set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_s
     ssn_catalogue_unlock(&ss->catalogue);
 }
 
-static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
+static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options,
+                         const struct ssn_snapshot_extra *extra, uint64_t *ret_id) {
     int rc = ssn_snapshot_settle_doomed(ss);
     /*
      * The record of a restore that is unsure would become durable with this snapshot's, at the latest. After a crash
@@ -238,12 +249,13 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     bool bookmark = (options->flags & SELSNAP_SNAPSHOT_BOOKMARK) != 0;
     snap->record.kind = bookmark ? SSN_SNAPSHOT_MARK : SSN_SNAPSHOT_DATA;
     snap->record.policy = (uint8_t)options->policy;
+    snap->record.holds = extra != NULL ? extra->holds : 0;
     snap->state = SSN_SNAP_CREATING;
     take_point(ss, snap, group);
     rc = ssn_deferred_drain(ss); /* what was accepted before the point is in the snapshot */
     rc = rc == SELSNAP_OK ? ssn_restore_flush_origin(ss) : rc;
     if (rc == SELSNAP_OK) {
-        rc = commit_new(ss, snap, options);
+        rc = commit_new(ss, snap, options, extra);
         if (rc == SELSNAP_ESTORE) {
             set_state(ss, snap, SSN_SNAP_DOOMED);
             return rc;
@@ -261,15 +273,20 @@ static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *opt
     return SELSNAP_OK;
 }
 
-int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
+int ssn_snapshot_create_with(struct selsnap *ss, const selsnap_snapshot_options *options,
+                             const struct ssn_snapshot_extra *extra, uint64_t *ret_id) {
     int rc = check_options(ss, options);
     rc = rc == SELSNAP_OK ? ssn_check_usable(ss) : rc;
     if (rc == SELSNAP_OK) {
         pthread_mutex_lock(&ss->admin);
-        rc = create_locked(ss, options, ret_id);
+        rc = create_locked(ss, options, extra, ret_id);
         pthread_mutex_unlock(&ss->admin);
     }
     return rc;
+}
+
+int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
+    return ssn_snapshot_create_with(ss, options, NULL, ret_id);
 }
 
 /* ---- deleting ---- */
@@ -298,6 +315,10 @@ static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
         (void)ssn_key_after(&key);
     }
     ssn_retention_put_delete(ss, &txn, snap->id);
+    key = ssn_key_make(SSN_ITEM_RECEIVED, snap->id, 0);
+    if (ssn_store_get(ss->store, &key, &item) == SELSNAP_OK) {
+        ssn_txn_delete(&txn, &key);
+    }
     if (snap->record.overlay != 0) {
         ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
     }

@@ -4,7 +4,15 @@
 #define SSN_SNAPSHOT_H
 
 #include "context.h"
+#include "received.h"
 
+/* What an import adds to a new snapshot, in the same transaction. */
+struct ssn_snapshot_extra {
+    uint32_t holds;
+    const struct ssn_received_record *received;
+};
+int ssn_snapshot_create_with(struct selsnap *ss, const selsnap_snapshot_options *options,
+                             const struct ssn_snapshot_extra *extra, uint64_t *ret_id);
 int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id);
 int ssn_snapshot_find(struct selsnap *ss, const char *name, selsnap_snapshot_info *ret_info);
 int ssn_snapshot_info(struct selsnap *ss, uint64_t id, selsnap_snapshot_info *ret_info);
@@ -25,6 +33,7 @@ int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id);
 int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
 /* admin is held: puts the snapshot's record, as it is in memory. */
 void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap);
+void ssn_snapshot_put_received(struct ssn_txn *txn, uint64_t id, const struct ssn_received_record *record);
 /* admin is held: deletes what failed commits left undecided, if the store answers. */
 int ssn_snapshot_settle_doomed(struct selsnap *ss);
 

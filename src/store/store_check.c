@@ -177,7 +177,7 @@ static int check_ledger(struct checker *checker) {
 
 static int tell_item(struct checker *checker, const struct ssn_key *key, const uint8_t *value, uint16_t len) {
     checker->check->items++;
-    if (key->type > SSN_ITEM_LAST) {
+    if (!ssn_item_type_known(key->type)) {
         ssn_store_check_problem(checker->check, "an item has the unknown type %u", (unsigned)key->type);
     }
     if (checker->check->item == NULL) {

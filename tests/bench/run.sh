@@ -9,7 +9,7 @@
 # docs/performance/*.svg by plot.py. Installs what is missing, as tests/run.sh does.
 set -eu
 cd "$(dirname "$0")/../.."
-packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libcmocka-dev libjansson-dev valgrind python3"
+packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev libcmocka-dev libjansson-dev valgrind python3"
 peers=
 options=
 for option in "$@"; do

@@ -21,6 +21,7 @@ SECTOR_PAYLOAD = SECTOR - 56
 RUN = 256
 SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE = range(1, 13)
+RECEIVED = 16
 DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
 HOLE = 65535
@@ -324,7 +325,7 @@ class Store:
         need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
              not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
         for (kind, major, minor), value in sorted(self.items.items()):
-            need(SPACE <= kind <= STATE, "items of type %d" % kind)
+            need(SPACE <= kind <= STATE or kind == RECEIVED, "items of type %d" % kind)
             if kind == DESIGNATION:
                 self.designations[major] = self.designation(major, value)
             elif kind == RANGES:
@@ -339,6 +340,8 @@ class Store:
                 self.overlays.setdefault(major, {})[minor] = value
             elif kind == JOB:
                 self.add_job(major, value)
+            elif kind == RECEIVED:
+                self.check_received(major, value)
             elif kind == RESTORED:
                 need(len(value) == 32, "what job %d has restored" % major)
                 self.restored[major, minor] = value
@@ -372,6 +375,11 @@ class Store:
         need(point > 0 and kind in (1, 2) and policy in (0, 1) and reserved == 0, "snapshot %d" % ident)
         return {"id": ident, "point": point, "designation": designation, "time": time, "overlay": overlay,
                 "holds": holds, "kind": kind, "policy": policy}
+
+    @staticmethod
+    def check_received(ident, value):
+        need(len(value) in (56, 104) and value[0] == (1 if len(value) == 56 else 2) and value[1] <= 7 and
+             not any(value[2:8]) and any(value[24:32]) and any(value[32:40]), "what snapshot %d was received from" % ident)
 
     def add_entry(self, major, epoch, value):
         run, level, index = major >> 12, major >> 8 & 15, major & 255

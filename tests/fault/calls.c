@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "calls.h"
 
+#include "calls_stream.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -526,6 +528,7 @@ static int call_dump(struct world *w) {
 #define CALL(name, run)               {"selsnap_" name, run, NULL, NULL, false, false}
 #define CALL_ON(name, prepare, run)   {"selsnap_" name, run, prepare, NULL, false, false}
 #define CALL_PART(name, run)          {"selsnap_" name, run, NULL, NULL, true, false}
+#define CALL_PART_ON(name, prepare, run) {"selsnap_" name, run, prepare, NULL, true, false}
 #define CALL_ENDS(name, prepare, run) {"selsnap_" name, run, prepare, NULL, false, true}
 #define NO_CALL(name, why)            {"selsnap_" name, NULL, NULL, why, false, false}
 /* clang-format on */
@@ -556,6 +559,7 @@ const struct call calls[] = {
     CALL("dump", call_dump),
     NO_CALL("error_name", "gives a constant"),
     CALL_ON("expire", expire_b, call_expire),
+    CALL("export", call_export),
     CALL("flush", call_flush),
     CALL("format", call_format),
     CALL("freeze", call_freeze),
@@ -564,6 +568,9 @@ const struct call calls[] = {
     CALL("hold_next", call_hold_next),
     CALL("hold_release", call_hold_release),
     CALL("hold_set_end", call_hold_set_end),
+    CALL_PART_ON("import", make_stream, call_import),
+    CALL_PART_ON("import_undo", import_part, call_import_undo),
+    CALL_ON("import_unfinished", import_part, call_import_unfinished),
     CALL("last_error", call_last_error),
     CALL_ON("open", lose, call_open),
     CALL("read", call_read),
@@ -581,6 +588,7 @@ const struct call calls[] = {
     CALL("snapshot_find", call_snapshot_find),
     CALL("snapshot_get", call_snapshot_get),
     CALL("snapshot_get_expiry", call_snapshot_get_expiry),
+    CALL_ON("snapshot_get_received", import_whole, call_snapshot_get_received),
     CALL("snapshot_get_subset", call_snapshot_get_subset),
     CALL("snapshot_get_usage", call_snapshot_get_usage),
     CALL("snapshot_hold", call_snapshot_hold),
@@ -593,6 +601,10 @@ const struct call calls[] = {
     CALL("space_freed", call_space_freed),
     CALL_PART("step", call_step),
     CALL("store_origin_hint", call_store_origin_hint),
+    CALL_ON("stream_apply", make_stream, call_stream_apply),
+    NO_CALL("stream_read_fd", "allocates nothing"),
+    CALL_ON("stream_verify", make_stream, call_stream_verify),
+    NO_CALL("stream_write_fd", "allocates nothing"),
     NO_CALL("strerror", "gives a constant"),
     CALL("subset_add", call_subset_add),
     CALL("subset_block_count", call_subset_ask),

@@ -151,6 +151,9 @@ static int fail_call(struct world *world, const struct call *call, enum kind kin
             wrong(world, "the same call does not succeed when there is memory again");
         }
     }
+    if (strcmp(call->name, "selsnap_import") == 0) {
+        (void)!selsnap_import_undo(world->ss, NULL, NULL); /* the safety of an import that is done may be left over */
+    }
     bool other_now = strcmp(call->name, "selsnap_view_close") == 0 && code != expected->code;
     if (look(world) != expected->after && !other_now) {
         wrong(world, "what is left is not what the call leaves");
@@ -192,8 +195,9 @@ static int expect(struct world *world, const struct call *call, struct expected 
 
 static bool uses_limit(const struct call *call) {
     return strncmp(call->name, "selsnap_device_", 15) != 0 && strncmp(call->name, "selsnap_subset_", 15) != 0 &&
-           strcmp(call->name, "selsnap_open") != 0 && strcmp(call->name, "selsnap_close") != 0 &&
-           strcmp(call->name, "selsnap_format") != 0 && strcmp(call->name, "selsnap_repair") != 0;
+           strncmp(call->name, "selsnap_stream_", 15) != 0 && strcmp(call->name, "selsnap_open") != 0 &&
+           strcmp(call->name, "selsnap_close") != 0 && strcmp(call->name, "selsnap_format") != 0 &&
+           strcmp(call->name, "selsnap_repair") != 0;
 }
 
 /* Gives how many allocations failed; -1: something is wrong. */

@@ -21,7 +21,8 @@ BELOW = {
     "format": ["util"],
     "store": ["util", "device", "format"],
     "snap": ["util", "device", "format", "store"],
-    "api": ["util", "device", "format", "store", "snap"],
+    "stream": ["util", "device", "format", "store", "snap"],
+    "api": ["util", "device", "format", "store", "snap", "stream"],
 }
 FILE_LINES = 600
 FUNCTION_LINES = 80
