@@ -171,9 +171,9 @@ static void test_snapshot__options_that_do_not_fit__einval(void **state) {
     options.policy = SELSNAP_POLICY_GIVE_UP_BLOCK + 1;
     assert_int_equal(create(&rig, &options), SELSNAP_EINVAL);
     options.policy = 0;
-    options.reserved = 1;
+    options.flags = 1u << 31;
     assert_int_equal(create(&rig, &options), SELSNAP_EINVAL);
-    options.reserved = 0;
+    options.flags = 0;
     assert_ok(create(&rig, &options));
     assert_int_equal(rig_stats(&rig).snapshots, 1);
     selsnap_subset_close(some);
