@@ -240,11 +240,17 @@ int cmd_info(struct cli *cli);
 /* Refuse a device that holds something: it may be the wrong one, and the library looks for stores only. */
 int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const char *path);
 
+/* cmd_create.c */
+/* Make what the command line says; @p flags: SELSNAP_SNAPSHOT_*. */
+int create_snapshot(struct cli *cli, uint32_t flags);
+
 /* The commands. */
 int cmd_apply(struct cli *cli);
+int cmd_bookmark(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_delete(struct cli *cli);
+int cmd_diff(struct cli *cli);
 int cmd_discard(struct cli *cli);
 int cmd_dump(struct cli *cli);
 int cmd_export(struct cli *cli);

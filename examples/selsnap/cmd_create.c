@@ -35,7 +35,7 @@ static int tell_created(struct cli *cli, uint64_t id) {
     return CLI_OK;
 }
 
-int cmd_create(struct cli *cli) {
+int create_snapshot(struct cli *cli, uint32_t flags) {
     const struct args *args = &cli->args;
     int result = check_selection(cli);
     if (result == CLI_OK) {
@@ -53,6 +53,7 @@ int cmd_create(struct cli *cli) {
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = args->names[0];
     options.policy = (uint32_t)args->policy;
+    options.flags = flags;
     options.designation = own_ranges ? NULL : args->subset;
     options.subset = subset;
     options.properties = args->properties;
@@ -64,6 +65,10 @@ int cmd_create(struct cli *cli) {
         return fail_with(cli, code, "no such subset", "subset '%s'", args->subset != NULL ? args->subset : "");
     }
     return code == SELSNAP_OK ? tell_created(cli, id) : fail(cli, code, "snapshot '%s'", args->names[0]);
+}
+
+int cmd_create(struct cli *cli) {
+    return create_snapshot(cli, 0);
 }
 
 static int tell_subset(struct cli *cli, const char *name, const selsnap_subset *subset) {

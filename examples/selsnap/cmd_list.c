@@ -22,6 +22,7 @@ static json_t *info_json(const selsnap_snapshot_info *info) {
                   time_text(info->time_ns, when, sizeof(when)), "policy", policy_text(info->policy), "block_count",
                   json_u64(info->block_count), "range_count", json_u64(info->range_count), "holds", (int)info->holds,
                   "changed", (int)info->changed, "restoring", (int)info->restoring);
+    json_object_set_new(object, "bookmark", json_boolean(info->bookmark != 0));
     json_object_set_new(object, "subset", info->designation[0] == '\0' ? json_null() : json_text(info->designation));
     return object;
 }
@@ -32,6 +33,9 @@ static void print_row(struct cli *cli, const selsnap_snapshot_info *info) {
     char notes[64] = "";
     if (info->holds > 0) {
         snprintf(notes, sizeof(notes), " held");
+    }
+    if (info->bookmark != 0) {
+        strncat(notes, " bookmark", sizeof(notes) - strlen(notes) - 1);
     }
     if (info->changed != 0) {
         strncat(notes, " changed", sizeof(notes) - strlen(notes) - 1);
@@ -129,6 +133,9 @@ static void print_info(struct cli *cli, const selsnap_snapshot_info *info, const
            size_text(usage->overlay_bytes, text, sizeof(text)));
     printf("alone       %s that deleting it would free\n", size_text(usage->alone_bytes, text, sizeof(text)));
     printf("shared      %s that other snapshots need too\n", size_text(usage->shared_bytes, text, sizeof(text)));
+    if (info->bookmark != 0) {
+        printf("bookmark    it keeps no data\n");
+    }
     if (info->restoring != 0) {
         printf("restoring   a restore reads from it\n");
     }

@@ -19,7 +19,7 @@
 
 /* What lies in the part of the device that one character stands for. */
 struct cell {
-    uint64_t bytes[SELSNAP_BLOCKS_OVERLAY + 1]; /* By SELSNAP_BLOCKS_*. */
+    uint64_t bytes[SELSNAP_BLOCKS_CHANGED + 1]; /* By SELSNAP_BLOCKS_*. */
 };
 
 struct picture {
@@ -36,6 +36,7 @@ static const char *const state_names[] = {
     [SELSNAP_BLOCKS_ZERO] = "zero",
     [SELSNAP_BLOCKS_LOST] = "lost",
     [SELSNAP_BLOCKS_OVERLAY] = "overlay",
+    [SELSNAP_BLOCKS_CHANGED] = "changed",
 };
 
 static size_t terminal_width(void) {
@@ -66,7 +67,7 @@ static void add_range(struct picture *picture, const selsnap_map_range *range) {
 /* The gravest state wins: one lost block among thousands has to show. */
 static char cell_char(const struct cell *cell) {
     const uint64_t *bytes = cell->bytes;
-    uint64_t changed = bytes[SELSNAP_BLOCKS_PRESERVED] + bytes[SELSNAP_BLOCKS_ZERO];
+    uint64_t changed = bytes[SELSNAP_BLOCKS_PRESERVED] + bytes[SELSNAP_BLOCKS_ZERO] + bytes[SELSNAP_BLOCKS_CHANGED];
     char result = '.';
     if (bytes[SELSNAP_BLOCKS_LOST] > 0) {
         result = 'X';
@@ -107,7 +108,7 @@ static int next_range(struct cli *cli, uint64_t id, uint64_t size, uint64_t offs
         if (at != offset && range.state != whole.state) {
             break;
         }
-        whole.state = range.state <= SELSNAP_BLOCKS_OVERLAY ? range.state : SELSNAP_BLOCKS_UNCHANGED;
+        whole.state = range.state <= SELSNAP_BLOCKS_CHANGED ? range.state : SELSNAP_BLOCKS_UNCHANGED;
         at = range.offset + range.len;
         whole.len = at - offset;
     }

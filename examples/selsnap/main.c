@@ -30,6 +30,15 @@ static const struct command commands[] = {
     {"subset delete", "NAME", 1, 1, COMMON, cmd_subset_delete, "forget a saved subset; its snapshots stay", ""},
     {"create", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY), cmd_create,
      "make a snapshot of some blocks, or of all", "Without --subset, --range and --minus: the whole origin."},
+    {"bookmark", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_PROPERTY), cmd_bookmark,
+     "turn a snapshot into a bookmark, or make a new one",
+     "A bookmark records which blocks change, for 'diff', and keeps no data. A snapshot that becomes one loses its data.\n"
+     "With --whole, --subset, --range or --minus: a new bookmark of these blocks."},
+    {"diff", "FROM [TO]", 1, 2, COMMON | OPT_BIT(OPT_RANGE), cmd_diff,
+     "list what changed between two snapshots, or up to now",
+     "FROM and TO are snapshots or bookmarks, FROM the older one; without TO: up to now.\n"
+     "changed: may differ; lost: differs, and TO has lost it; unknown: FROM does not follow these blocks.\n"
+     "Blocks in none of the ranges are the same. With --range, only blocks in these ranges."},
     {"list", "", 0, 0, COMMON, cmd_list, "list the snapshots", ""},
     {"show", "NAME", 1, 1, COMMON, cmd_show, "all about one snapshot: space, notes, ranges", ""},
     {"read", "NAME|--live", 1, 1,

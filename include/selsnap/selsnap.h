@@ -1165,6 +1165,7 @@ typedef struct selsnap_view_options {
  * @param[in]  options   Which.
  * @param[out] ret_view  The view.
  * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_ENODATA    It is a bookmark, which keeps no data.
  * @retval SELSNAP_EINVAL      An option is not allowed.
  * @retval SELSNAP_EREADONLY   Writable, and the context is read-only.
  * @retval SELSNAP_ESTORE     A write into the snapshot failed before, and the store does not yet tell what became of it.
@@ -1311,6 +1312,7 @@ typedef struct selsnap_restore_options {
  * @param[out] ret_job  The job's id; NULL is allowed.
  *
  * @retval SELSNAP_ENOENT      No such snapshot.
+ * @retval SELSNAP_ENODATA    It is a bookmark, which keeps no data; nothing changed.
  * @retval SELSNAP_EBUSY       A block is in another unfinished restore; nothing changed.
  * @retval SELSNAP_ELOST   The source has lost blocks in the range, and SELSNAP_RESTORE_SKIP_LOST is not given; nothing changed.
  * @retval SELSNAP_EINVAL      Nothing to restore: the subset and the snapshot have no block in common.

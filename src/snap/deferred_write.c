@@ -74,7 +74,7 @@ static int choose(struct accept *a) {
     int rc = ssn_plan_decide(plan, NULL, UINT64_MAX, &a->any);
     for (unsigned i = 0; rc == SELSNAP_OK && i < a->count; i++) {
         a->keep[i] = plan->kind[i] != SSN_ENTRY_NONE || (pending && ssn_deferred_has(ss->deferred, a->first + i, 1));
-        a->promised[i] = plan->kind[i] == SSN_ENTRY_DATA;
+        a->promised[i] = plan->kind[i] != SSN_ENTRY_NONE; /* a mark needs room for its record, at least */
         a->any = a->any || a->keep[i];
     }
     ssn_free(&ss->mem, plan);

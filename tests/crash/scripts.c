@@ -355,7 +355,7 @@ const struct script scripts[] = {
     {"deletes", &small, deletes, 2},
     {"bookmarks", &small, bookmarks, 2},
     {"turned", &small, turned, 4},
-    {"restores-marked", &small, restores_marked, 3},
+    {"restores-marked", &small, restores_marked, 4},
     {"full-marks", &full, full_marks, 12},
     {"reuse", &small, reuse, 2},
     {"view-writes", &small, view_writes, 2},

@@ -325,6 +325,18 @@ static int call_snapshot_map(struct world *w) {
     return selsnap_snapshot_map(w->ss, w->b, 0, &range);
 }
 
+static int call_snapshot_make_bookmark(struct world *w) {
+    return selsnap_snapshot_make_bookmark(w->ss, w->b);
+}
+
+static int call_diff_next(struct world *w) {
+    selsnap_diff_options options = SELSNAP_DIFF_OPTIONS_INIT;
+    selsnap_diff_range range;
+    options.from_id = w->a;
+    int code = selsnap_diff_next(w->ss, &options, 0, &range);
+    return code == SELSNAP_ENOENT ? SELSNAP_OK : code;
+}
+
 static int call_snapshot_get_subset(struct world *w) {
     selsnap_subset *subset = NULL;
     return close_subset(selsnap_snapshot_get_subset(w->ss, w->a, &subset), &subset);
@@ -555,6 +567,7 @@ const struct call calls[] = {
     CALL("device_open_slice", call_device_open_slice),
     CALL("device_read", call_device_read),
     CALL("device_write", call_device_write),
+    CALL("diff_next", call_diff_next),
     CALL("discard", call_discard),
     CALL("dump", call_dump),
     NO_CALL("error_name", "gives a constant"),
@@ -592,6 +605,7 @@ const struct call calls[] = {
     CALL("snapshot_get_subset", call_snapshot_get_subset),
     CALL("snapshot_get_usage", call_snapshot_get_usage),
     CALL("snapshot_hold", call_snapshot_hold),
+    CALL_ON("snapshot_make_bookmark", let_go, call_snapshot_make_bookmark),
     CALL("snapshot_map", call_snapshot_map),
     CALL("snapshot_next", call_snapshot_next),
     CALL("snapshot_next_property", call_snapshot_next_property),

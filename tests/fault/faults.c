@@ -186,7 +186,7 @@ static void write_forgotten(struct run *run) {
     struct model *m = &run->m;
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
         struct m_snapshot *s = &m->snapshots[slot];
-        if (!s->live || !s->unsure) {
+        if (!s->live || s->bookmark || !s->unsure) {
             continue;
         }
         for (uint64_t block = 0; block < m->blocks; block++) {

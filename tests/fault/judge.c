@@ -92,6 +92,21 @@ static void settle_delete(struct judge *judge, unsigned slot) {
     }
 }
 
+/* SELSNAP_ESTORE: it may be one, and may be none any more after a crash. All else: nothing changed. */
+static void settle_bookmark(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    if (!info_of(m, m->snapshots[slot].id, &info)) {
+        return;
+    }
+    if (info.bookmark != 0 && m->failed != SELSNAP_ESTORE) {
+        model_fail(m, "snapshot %s is a bookmark after that failed with %s", m->snapshots[slot].name,
+                   selsnap_error_name(m->failed));
+    }
+    m->snapshots[slot].bookmark = info.bookmark != 0;
+    judge->snapshots[slot].other_kind = m->failed == SELSNAP_ESTORE;
+}
+
 static void settle_reset(struct model *m, unsigned slot) {
     struct m_snapshot *s = &m->snapshots[slot];
     for (uint64_t block = 0; block < m->blocks; block++) {
@@ -168,6 +183,7 @@ static void adopt_keeping(struct judge *judge, unsigned slot) {
         (other->expiries >> expiry & 1) != 0) {
         s->expiry = expiry;
     }
+    s->bookmark = other->other_kind ? info.bookmark != 0 : s->bookmark;
 }
 
 static void settle_pending(struct judge *judge) {
@@ -210,6 +226,9 @@ static void settle_pending(struct judge *judge) {
         judge->snapshots[slot].expiries |= m->failed == SELSNAP_ESTORE ? UINT64_C(1) << m->pending_expiry : 0;
         break;
     }
+    case PENDING_BOOKMARK:
+        settle_bookmark(judge, slot);
+        break;
     case PENDING_RESET:
         settle_reset(m, slot);
         break;
@@ -319,6 +338,9 @@ static void look_at_overlay(struct model *m, unsigned slot, bool broken) {
     struct m_snapshot *s = &m->snapshots[slot];
     selsnap_view *view = NULL;
     selsnap_view *opened = NULL;
+    if (s->bookmark) {
+        return;
+    }
     for (unsigned i = 0; i < MODEL_VIEWS; i++) {
         if (m->views[i].view != NULL && m->views[i].snapshot == slot &&
             (m->views[i].flags & SELSNAP_VIEW_PRISTINE) == 0) {

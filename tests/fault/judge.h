@@ -18,6 +18,7 @@ struct judge_snapshot {
     uint32_t more_holds; /* so many changes of holds may take effect yet, each way */
     uint32_t less_holds;
     uint64_t expiries; /* that failed, as bits: below 64 */
+    bool other_kind; /* data, or a bookmark */
 };
 
 struct judge_saved {
