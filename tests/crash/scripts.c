@@ -150,32 +150,34 @@ static const struct step bookmarks[] = {
 
 /* With what was written into it; then its space is used again. */
 static const struct step turned[] = {
-    CREATE(0, 0xff, FAIL), VIEW_WRITE(0, 0, 30), VIEW_FLUSH(0),        WRITE(0, 40),  VIEW_WRITE(0, 40, 3),
-    BOOKMARK(0),           WRITE(36, 8),         CREATE(1, 0xff, FAIL), WORK(0, 1000), WRITE(0, 64),
-    REOPEN,                WORK(CHECKPOINT, 1),  WRITE(0, 64),         END,
+    CREATE(0, 0xff, FAIL),
+    VIEW_WRITE(0, 0, 30),
+    VIEW_FLUSH(0),
+    WRITE(0, 40),
+    VIEW_WRITE(0, 40, 3),
+    BOOKMARK(0),
+    WRITE(36, 8),
+    CREATE(1, 0xff, FAIL),
+    WORK(0, 1000),
+    WRITE(0, 64),
+    REOPEN,
+    WORK(CHECKPOINT, 1),
+    WRITE(0, 64),
+    END,
 };
 
 /* Restores under bookmarks taken before, while, and after; the diff sees what is not copied yet. */
 static const struct step restores_marked[] = {
-    CREATE(0, 0x2f, FAIL), WRITE(0, 32),         MARK(1, 0xff),       RESTORE(0, 0x2d), WRITE(20, 3), MARK(2, 0x3f),
-    WORK(RESTORING, 1),    WRITE(0, 4),          WORK(RESTORING, 100), BOOKMARK(0),     FLUSH,        WRITE(8, 8),
+    CREATE(0, 0x2f, FAIL), WRITE(0, 32), MARK(1, 0xff),        RESTORE(0, 0x2d), WRITE(20, 3), MARK(2, 0x3f),
+    WORK(RESTORING, 1),    WRITE(0, 4),  WORK(RESTORING, 100), BOOKMARK(0),      FLUSH,        WRITE(8, 8),
     WORK(RECLAIM, 1000),   END,
 };
 
 /* Marks where there is no room for data. */
 static const struct step full_marks[] = {
-    CREATE(0, 0xffffff, GIVE_UP),
-    MARK(1, 0xffffff),
-    WRITE(0, 192),
-    MARK(2, 0xffffff),
-    CREATE(3, 0xffff00, GIVE_UP),
-    WRITE(0, 192),
-    BOOKMARK(0),
-    MARK(0, 0xffffff),
-    OVERWRITE(0x0f, 1),
-    WORK(0, 1000),
-    WRITE(0, 64),
-    END,
+    CREATE(0, 0xffffff, GIVE_UP), MARK(1, 0xffffff), WRITE(0, 192), MARK(2, 0xffffff),
+    CREATE(3, 0xffff00, GIVE_UP), WRITE(0, 192),     BOOKMARK(0),   MARK(0, 0xffffff),
+    OVERWRITE(0x0f, 1),           WORK(0, 1000),     WRITE(0, 64),  END,
 };
 
 /* What is freed is taken again at once, and freed again. */

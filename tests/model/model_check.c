@@ -185,8 +185,7 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
     }
     if (strcmp(info->name, s->name) != 0 || info->policy != s->policy || info->holds != s->holds ||
         info->block_count != s->block_count || info->open_views != views || (info->restoring != 0) != restoring ||
-        (info->bookmark != 0) != s->bookmark ||
-        (!unsure && (info->changed != 0) != (changed && !s->bookmark))) {
+        (info->bookmark != 0) != s->bookmark || (!unsure && (info->changed != 0) != (changed && !s->bookmark))) {
         model_fail(m,
                    "%s: name %s, policy %u of %u, holds %u of %u, blocks %" PRIu64 " of %" PRIu64
                    ", views %u of %u, restoring %u of %u, changed %u of %u, bookmark %u of %u",
@@ -341,8 +340,8 @@ static int tell_problem(void *user, const char *line) {
 
 void model_check_frozen(struct model *m) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        bool struck = m->pending_slot == slot && (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE ||
-                                                   m->pending == PENDING_BOOKMARK);
+        bool struck = m->pending_slot == slot &&
+                      (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE || m->pending == PENDING_BOOKMARK);
         if (m->snapshots[slot].live && !m->snapshots[slot].bookmark && !struck) {
             check_content(m, slot, SELSNAP_VIEW_PRISTINE);
         }
