@@ -17,6 +17,7 @@ enum option_kind {
     KIND_PROPERTY,     /* K=V; may be repeated */
     KIND_POLICY,       /* uint64_t, SELSNAP_POLICY_* */
     KIND_UNDESIGNATED, /* uint64_t, SELSNAP_UNDESIGNATED_* */
+    KIND_TIME,         /* int64_t, nanoseconds since 1970 */
 };
 
 struct option_row {
@@ -90,6 +91,22 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_KEEP_PART] = {"keep-part", NULL, "if it breaks off, keep what has arrived, and tell the --token to go on with",
                        KIND_FLAG, 0, 0},
     [OPT_UNDO] = {"undo", NULL, "take back an import that was not finished", KIND_FLAG, 0, 0},
+    [OPT_UNTIL] = {"until", "TIME", "a day or time in UTC (2030-01-31, 2030-01-31T12:00:00Z), 12h, 30d, 8w, or never",
+                   KIND_TIME, 0, PLACE(until)},
+    [OPT_REASON] = {"reason", "TEXT", "why it is held", KIND_TEXT, 0, PLACE(reason)},
+    [OPT_LOCK] = {"lock", NULL, "nobody can release it before its end, nor make that earlier", KIND_FLAG, 0, 0},
+    [OPT_HOLD] = {"hold", "NUMBER", "the hold to release, as 'holds' lists it", KIND_SIZE, 0, PLACE(hold)},
+    [OPT_DRY_RUN] = {"dry-run", NULL, "delete nothing; tell what would be deleted, and what that would free", KIND_FLAG,
+                     0, 0},
+    [OPT_KEEP_LAST] = {"keep-last", "N", "keep the newest N", KIND_SIZE, 0, PLACE(keep_last)},
+    [OPT_KEEP_HOURLY] = {"keep-hourly", "N", "keep the newest of each of N hours that have one", KIND_SIZE, 0,
+                         PLACE(keep_hourly)},
+    [OPT_KEEP_DAILY] = {"keep-daily", "N", "the same for days, in UTC", KIND_SIZE, 0, PLACE(keep_daily)},
+    [OPT_KEEP_WEEKLY] = {"keep-weekly", "N", "the same for weeks, from Monday on", KIND_SIZE, 0, PLACE(keep_weekly)},
+    [OPT_KEEP_MONTHLY] = {"keep-monthly", "N", "the same for months", KIND_SIZE, 0, PLACE(keep_monthly)},
+    [OPT_KEEP_YEARLY] = {"keep-yearly", "N", "the same for years", KIND_SIZE, 0, PLACE(keep_yearly)},
+    [OPT_PREFIX] = {"prefix", "TEXT", "let the rules look only at snapshots whose name begins so", KIND_TEXT, 0,
+                    PLACE(prefix)},
 };
 
 void args_print_options(uint64_t options) {
@@ -187,6 +204,12 @@ static int take_value(struct cli *cli, const struct option_row *row, const char 
     case KIND_SIZE:
         if (!size_parse(text, place)) {
             result = fail_usage(cli, "--%s '%s': not a size such as 4096, 0x1000, 64K, 10M, 2G or 1T", row->name, text);
+        }
+        break;
+    case KIND_TIME:
+        if (!time_parse(text, place)) {
+            result = fail_usage(cli, "--%s '%s': not a time such as 2030-01-31, 2030-01-31T12:00:00Z, 30d or never",
+                                row->name, text);
         }
         break;
     case KIND_RANGE:

@@ -55,6 +55,16 @@ struct args {
     uint64_t offset;
     uint64_t length;
     uint64_t budget;
+    int64_t until; /* Nanoseconds since 1970; 0: never. */
+    const char *reason;
+    const char *prefix;
+    uint64_t hold;
+    uint64_t keep_last;
+    uint64_t keep_hourly;
+    uint64_t keep_daily;
+    uint64_t keep_weekly;
+    uint64_t keep_monthly;
+    uint64_t keep_yearly;
     struct range_list ranges;
     struct range_list minus;
     selsnap_property *properties; /* Keys are copies, values point into argv. */
@@ -105,9 +115,24 @@ enum option_id {
     OPT_STATE,
     OPT_KEEP_PART,
     OPT_UNDO,
+    OPT_UNTIL,
+    OPT_REASON,
+    OPT_LOCK,
+    OPT_HOLD,
+    OPT_DRY_RUN,
+    OPT_KEEP_LAST,
+    OPT_KEEP_HOURLY,
+    OPT_KEEP_DAILY,
+    OPT_KEEP_WEEKLY,
+    OPT_KEEP_MONTHLY,
+    OPT_KEEP_YEARLY,
+    OPT_PREFIX,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
+#define OPT_KEEP_BITS                                                                                         \
+    (OPT_BIT(OPT_KEEP_LAST) | OPT_BIT(OPT_KEEP_HOURLY) | OPT_BIT(OPT_KEEP_DAILY) | OPT_BIT(OPT_KEEP_WEEKLY) | \
+     OPT_BIT(OPT_KEEP_MONTHLY) | OPT_BIT(OPT_KEEP_YEARLY))
 
 struct cli;
 
@@ -159,6 +184,8 @@ static inline bool args_given(const struct args *args, enum option_id id) {
 bool size_parse(const char *text, uint64_t *ret_bytes);
 /* A range from OFFSET:LENGTH. False: junk, length 0, or the end does not fit. */
 bool range_parse(const char *text, selsnap_range *ret_range);
+/* A time from 2024-05-01, 2024-05-01T12:00:00Z, a length from now such as 12h, 30d, 8w, or "never", which is 0. */
+bool time_parse(const char *text, int64_t *ret_time_ns);
 /* "12.5 MiB"; @p buf holds at least 32 bytes. Returns buf. */
 const char *size_text(uint64_t bytes, char *buf, size_t len);
 /* "2024-05-01T12:00:00Z"; @p buf holds at least 32 bytes. Returns buf. */
@@ -244,6 +271,10 @@ int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const
 /* Make what the command line says; @p flags: SELSNAP_SNAPSHOT_*. */
 int create_snapshot(struct cli *cli, uint32_t flags);
 
+/* cmd_keep.c */
+/* Tell what deleting a snapshot would free. */
+int tell_freed(struct cli *cli, const selsnap_snapshot_info *info);
+
 /* The commands. */
 int cmd_apply(struct cli *cli);
 int cmd_bookmark(struct cli *cli);
@@ -253,9 +284,11 @@ int cmd_delete(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_discard(struct cli *cli);
 int cmd_dump(struct cli *cli);
+int cmd_expire(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_format(struct cli *cli);
 int cmd_hold(struct cli *cli);
+int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_map(struct cli *cli);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The short commands on one snapshot: delete, rename, hold, release, reset.
+ * The short commands on one snapshot: delete, rename, reset.
  */
 #include "cli.h"
 #include <stdio.h>
@@ -25,27 +25,13 @@ static int end(struct cli *cli, int code, const char *done, const selsnap_snapsh
 
 int cmd_delete(struct cli *cli) {
     selsnap_snapshot_info info;
+    if (args_given(&cli->args, OPT_DRY_RUN)) {
+        int opened = session_open(cli, false);
+        opened = opened == CLI_OK ? session_find(cli, &info) : opened;
+        return opened == CLI_OK ? tell_freed(cli, &info) : opened;
+    }
     int result = begin(cli, &info);
     return result == CLI_OK ? end(cli, selsnap_snapshot_delete(cli->ss, info.id), "deleted", &info) : result;
-}
-
-int cmd_hold(struct cli *cli) {
-    selsnap_snapshot_info info;
-    int result = begin(cli, &info);
-    return result == CLI_OK ? end(cli, selsnap_snapshot_hold(cli->ss, info.id), "held", &info) : result;
-}
-
-int cmd_release(struct cli *cli) {
-    selsnap_snapshot_info info;
-    int result = begin(cli, &info);
-    if (result != CLI_OK) {
-        return result;
-    }
-    int code = selsnap_snapshot_release(cli->ss, info.id);
-    if (code == SELSNAP_EINVAL) {
-        return fail_with(cli, code, "it has no hold", "snapshot '%s'", info.name);
-    }
-    return end(cli, code, "released", &info);
 }
 
 int cmd_rename(struct cli *cli) {

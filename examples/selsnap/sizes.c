@@ -91,6 +91,45 @@ const char *size_text(uint64_t bytes, char *buf, size_t len) {
     return buf;
 }
 
+/* A length such as 12h, in seconds. */
+static bool parse_length(const char *text, size_t len, uint64_t *ret_seconds) {
+    static const struct {
+        char unit;
+        uint32_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    uint64_t number = 0;
+    for (size_t i = 0; len > 1 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (text[len - 1] == units[i].unit && parse_digits(text, len - 1, &number)) {
+            *ret_seconds = number * units[i].seconds;
+            return number <= UINT32_MAX; /* and so no product passes 64 bits */
+        }
+    }
+    return false;
+}
+
+bool time_parse(const char *text, int64_t *ret_time_ns) {
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"};
+    const int64_t most = INT64_MAX / 1000000000;
+    uint64_t length = 0;
+    int64_t seconds = 0;
+    bool found = strcmp(text, "never") == 0;
+    if (!found && parse_length(text, strlen(text), &length)) {
+        seconds = (int64_t)time(NULL) + (int64_t)length;
+        found = seconds <= most;
+    }
+    for (size_t i = 0; !found && i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct tm parts;
+        memset(&parts, 0, sizeof(parts));
+        const char *end = strptime(text, forms[i], &parts);
+        if (end != NULL && *end == '\0') {
+            seconds = (int64_t)timegm(&parts);
+            found = seconds > -most && seconds <= most && seconds != 0;
+        }
+    }
+    *ret_time_ns = found ? seconds * 1000000000 : *ret_time_ns;
+    return found;
+}
+
 const char *time_text(int64_t time_ns, char *buf, size_t len) {
     /* Rounds down for times before 1970 too. */
     int64_t seconds = time_ns / 1000000000 - (time_ns % 1000000000 < 0 ? 1 : 0);

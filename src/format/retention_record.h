@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of hold and term items (docs/format.md, sections 6.7 and 6.8): bytes <-> structs. As record.h. */
+/* Values of hold and term items (docs/format.md, sections 6.8 and 6.9): bytes <-> structs. As record.h. */
 #ifndef SSN_RETENTION_RECORD_H
 #define SSN_RETENTION_RECORD_H
 

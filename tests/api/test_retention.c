@@ -84,6 +84,9 @@ static void test_hold__added__refuses_deletion_until_released(void **state) {
         assert_int_equal(selsnap_hold_next(rig.ss, id, second, &info), SELSNAP_ENOENT);
         rig_crash(&rig);
     }
+    uint64_t third = hold(&rig, id, 0, 0, "after a crash");
+    assert_true(third > second);
+    assert_ok(selsnap_hold_release(rig.ss, id, third));
     assert_ok(selsnap_hold_release(rig.ss, id, first));
     assert_int_equal(selsnap_hold_release(rig.ss, id, first), SELSNAP_ENOENT);
     assert_ok(selsnap_snapshot_release(rig.ss, id));

@@ -5,7 +5,8 @@ import os
 from cli_support import BLOCK, CliTest, MIB, NOT_FOUND, OK, USAGE, main
 
 COMMANDS = ["format", "subset save", "subset list", "subset show", "subset delete", "create", "list", "show", "read",
-            "write", "zero", "discard", "apply", "restore", "reset", "rename", "hold", "release", "delete", "step",
+            "write", "zero", "discard", "apply", "restore", "reset", "rename", "hold", "holds", "release", "delete",
+            "expire", "step",
             "check", "scrub", "repair", "dump", "map", "info"]
 
 # A command line that is complete but for what a test adds.
@@ -13,7 +14,7 @@ COMPLETE = {
     "subset save": ["s"], "subset show": ["s"], "subset delete": ["s"], "create": ["a"], "show": ["a"], "read": ["a"],
     "write": ["a", "--offset", "0"], "zero": ["a", "--offset", "0", "--length", "4K"],
     "discard": ["a", "--offset", "0", "--length", "4K"], "apply": ["f"], "restore": ["a"], "reset": ["a"],
-    "rename": ["a", "b"], "hold": ["a"], "release": ["a"], "delete": ["a"], "repair": ["new"],
+    "rename": ["a", "b"], "hold": ["a"], "holds": ["a"], "release": ["a"], "delete": ["a"], "repair": ["new"],
 }
 
 BAD_SIZES = ["", "-1", "+1", " 1", "1 ", "1k1", "K", "x", "0x", "0xg", "1.5M", "1KB", "1P", "18446744073709551616",

@@ -95,7 +95,7 @@ void model_do_expire(struct model *m, unsigned slot) {
     model_doing(m, "expire at %d", (int)s->expiry);
     int code = selsnap_expire(m->ss, s->expiry, 0, NULL, NULL, &count);
     if (model_result(m, code, 0)) {
-        bool undecided = m->failures > 0 && count == 0; /* a hold that failed may have taken effect */
+        bool undecided = m->failures > 0 && count <= 1; /* a hold or release that failed may have taken effect */
         if (count != (s->holds == 0 ? 1 : 0) && !undecided) {
             model_fail(m, "%d snapshots expired, and %s has %u holds", (int)count, s->name, s->holds);
         }

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long snapshots are kept: holds, locks, expiry, keep rules, and what deleting would free."""
+import time
+
+from cli_support import CliTest, MIB, NOT_FOUND, USAGE, main
+
+
+class Holds(CliTest):
+    def test_hold__with_a_reason__listed_and_released_by_number(self):
+        self.cmd("create", "a")
+        self.assertEqual(self.cmd("holds", "a", "--json").json, [])
+        held = self.cmd("hold", "a", "--reason", "backup 7", "--json").json
+        self.cmd("hold", "a")
+        self.assertEqual(self.cmd("show", "a", "--json").json["holds"], 2)
+        hold, = self.cmd("holds", "a", "--json").json
+        self.assertEqual((hold["hold"], hold["reason"], hold["until_ns"], hold["lock"], hold["ended"]),
+                         (held["hold"], "backup 7", 0, False, False))
+        self.assertIn("backup 7", self.cmd("holds", "a").text)
+        self.refused("SELSNAP_EHELD", "delete", "a")
+        self.refused("SELSNAP_ENOENT", "release", "a", "--hold", held["hold"] + 1, code=NOT_FOUND)
+        self.cmd("release", "a", "--hold", held["hold"])
+        self.cmd("release", "a")
+        self.refused("SELSNAP_EINVAL", "release", "a")
+        self.cmd("delete", "a")
+
+    def test_hold__lock__not_released_before_its_end(self):
+        self.cmd("create", "a")
+        number = self.cmd("hold", "a", "--until", "8w", "--lock", "--json").json["hold"]
+        self.refused("SELSNAP_EHELD", "release", "a", "--hold", number)
+        self.refused("SELSNAP_EHELD", "delete", "a")
+        hold, = self.cmd("holds", "a", "--json").json
+        self.assertTrue(hold["lock"])
+        self.assertAlmostEqual(hold["until_ns"] / 1e9, time.time() + 8 * 7 * 86400, delta=100)
+        self.assertIn("lock", self.cmd("holds", "a").text)
+
+    def test_hold__ended__counts_no_more(self):
+        self.cmd("create", "a")
+        self.cmd("hold", "a", "--until", "1s", "--lock")
+        time.sleep(1.1)
+        self.assertIn("ended", self.cmd("holds", "a").text)
+        self.cmd("delete", "a")
+
+    def test_hold__wrong_words__usage_error(self):
+        self.cmd("create", "a")
+        for words in (["--lock"], ["--lock", "--until", "never"], ["--until", "soon"], ["--until", "2030-13-01"],
+                      ["--until", "5"], ["--until", "9999999999w"], ["--until", "2030-01-01x"]):
+            self.cmd("hold", "a", *words, code=USAGE)
+        self.refused("SELSNAP_EINVAL", "hold", "a", "--until", "2001-01-01")
+
+
+class Expire(CliTest):
+    def names(self):
+        return [each["name"] for each in self.cmd("list", "--json").json["snapshots"]]
+
+    def test_expire__past_and_future__deletes_what_has_expired(self):
+        for name in "abc":
+            self.cmd("create", name)
+        self.cmd("expire", "a", "--until", "2001-02-03")
+        self.cmd("expire", "b", "--until", "2001-02-03T04:05:06Z")
+        self.assertGreater(self.cmd("expire", "c", "--until", "3d", "--json").json["expires_ns"], 0)
+        self.cmd("hold", "b", "--reason", "x")
+        dry = self.cmd("expire", "--dry-run", "--json").json
+        self.assertEqual([(each["name"], each["delete"], each["reasons"]) for each in dry["snapshots"]],
+                         [("a", True, ["expired"]), ("b", False, ["held", "expired"])])
+        self.assertEqual((dry["deleted"], dry["dry_run"], dry["freed_bytes"]), (1, True, 0))
+        self.assertEqual(self.names(), ["a", "b", "c"])
+        self.assertEqual(self.cmd("expire").text, "deleted a: expired\nkeep b: held, expired\n1 deleted\n")
+        self.assertEqual(self.names(), ["b", "c"])
+        self.cmd("expire", "b", "--until", "never")
+        self.assertEqual(self.cmd("expire").text, "0 deleted\n")
+
+    def test_expire__keep_rules__delete_the_rest(self):
+        for name in ("x-1", "y", "x-2", "x-3"):
+            self.cmd("create", name)
+            self.write_live(0, self.random.randbytes(MIB))
+        rules = ["--keep-last", "1", "--keep-daily", "7", "--prefix", "x-"]
+        dry = self.cmd("expire", "--dry-run", *rules, "--json").json
+        self.assertEqual([(each["name"], each["delete"]) for each in dry["snapshots"]],
+                         [("x-3", False), ("x-2", True), ("x-1", True)])
+        self.assertEqual(dry["freed_bytes"], 2 * MIB)
+        self.assertIn("2 would be deleted, which would free 2.0 MiB", self.cmd("expire", "--dry-run", *rules).text)
+        self.cmd("expire", *rules)
+        self.assertEqual(self.names(), ["y", "x-3"])
+
+    def test_expire__wrong_words__usage_error(self):
+        self.cmd("create", "a")
+        for words in (["a"], ["--until", "1d"], ["--prefix", "a"], ["a", "--until", "1d", "--dry-run"],
+                      ["a", "--until", "1d", "--keep-last", "1"]):
+            self.cmd("expire", *words, code=USAGE)
+
+    def test_delete__dry_run__tells_what_it_would_free(self):
+        self.cmd("create", "a")
+        self.write_live(0, self.random.randbytes(MIB))
+        told = self.cmd("delete", "a", "--dry-run", "--json").json
+        self.assertEqual((told["would_delete"], told["freed_bytes"]), ("a", MIB))
+        self.assertIn("1.0 MiB", self.cmd("delete", "a", "--dry-run").text)
+        self.assertEqual(self.names(), ["a"])
+
+
+if __name__ == "__main__":
+    main(__name__)
