@@ -171,10 +171,9 @@ typedef struct selsnap_export_options {
  *
  * @retval SELSNAP_OK          The stream is whole.
  * @retval SELSNAP_ENOENT      No such snapshot, or base; the base may have been deleted in the middle.
- * @retval SELSNAP_EINVAL      An option is not allowed, the base is not older, the snapshot is a bookmark (it can be a
- *                             base only), or the subset has no block of the snapshot.
+ * @retval SELSNAP_EINVAL      An option is not allowed, the base is not older, or the subset has no block of the snapshot.
+ * @retval SELSNAP_ENODATA     The snapshot is a bookmark: it can be a base only.
  * @retval SELSNAP_EBASE       The token is not of this stream; nothing was written.
- * @retval SELSNAP_EBUSY       An increment, and a restore is not finished; nothing was written.
  * @retval SELSNAP_ELOST       A block was given up. See ::SELSNAP_EXPORT_SKIP_LOST.
  * @retval SELSNAP_EDAMAGED    A block's copy, or a record in the store, failed its check.
  * @retval SELSNAP_EIO         The origin failed.

@@ -3,7 +3,7 @@
 #include "changes.h"
 
 #include "designation.h"
-#include "inspect.h"
+#include "differ.h"
 #include "livedev.h"
 #include "view.h"
 
@@ -26,21 +26,18 @@ static bool cut(const selsnap_subset *within, uint64_t first, uint64_t end, stru
 
 int ssn_changes_next(struct selsnap *ss, uint64_t from_id, uint64_t to_id, const selsnap_subset *within, uint64_t block,
                      struct ssn_block_range *ret_range) {
-    (void)to_id;
+    selsnap_diff_options options = SELSNAP_DIFF_OPTIONS_INIT;
+    selsnap_diff_range range;
+    options.from_id = from_id;
+    options.to_id = to_id;
+    options.within = within;
     while (block < ss->block_count) {
-        size_t index = ssn_subset_find(within, block);
-        if (index == within->range_count) {
-            break;
-        }
-        block = ssn_max_u64(block, within->ranges[index].first);
-        selsnap_map_range map;
-        int rc = ssn_inspect_map(ss, from_id, ssn_offset_of(ss, block), &map);
+        int rc = ssn_diff_next(ss, &options, ssn_offset_of(ss, block), &range);
         if (rc != SELSNAP_OK) {
             return rc;
         }
-        uint64_t end = ssn_div_up(map.offset + map.len, ss->block_bytes);
-        bool same = map.state == SELSNAP_BLOCKS_UNCHANGED;
-        if (!same && cut(within, block, end, ret_range)) {
+        uint64_t end = ssn_div_up(range.offset + range.len, ss->block_bytes);
+        if (cut(within, ssn_max_u64(block, ssn_block_of(ss, range.offset)), end, ret_range)) {
             return SELSNAP_OK;
         }
         block = end;
@@ -118,6 +115,12 @@ static int compare_all(struct compare *compare, uint64_t id) {
     while ((rc = ssn_changes_next(compare->ss, id, 0, compare->within, block, &range)) == SELSNAP_OK) {
         if (compare->view == NULL) {
             rc = open_compare(compare, id);
+        }
+        if (rc == SELSNAP_ENODATA) {
+            rc = ssn_fail(&compare->ss->report, SELSNAP_EBASE,
+                          "the device was written to behind snapshot %" PRIu64
+                          ", and as that is a bookmark now, it is not known whether anything differs",
+                          id);
         }
         rc = rc == SELSNAP_OK ? compare_range(compare, &range) : rc;
         if (rc != SELSNAP_OK) {

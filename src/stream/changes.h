@@ -6,7 +6,7 @@
 #include "context.h"
 #include "subset.h"
 
-/* Changes can be told: SELSNAP_EBUSY, told, while a restore is not finished. */
+/* Taking an import back is a restore, and restores must not meet: SELSNAP_EBUSY, told, while one is not finished. */
 int ssn_changes_ready(struct selsnap *ss);
 
 /*

@@ -72,8 +72,7 @@ static int load_base(struct export *export) {
         return SELSNAP_OK;
     }
     memset(&info, 0, sizeof info);
-    int rc = ssn_changes_ready(ss);
-    rc = rc == SELSNAP_OK ? ssn_snapshot_info(ss, export->options->base_id, &info) : rc;
+    int rc = ssn_snapshot_info(ss, export->options->base_id, &info);
     if (rc != SELSNAP_OK) {
         return rc;
     }

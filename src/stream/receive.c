@@ -367,7 +367,7 @@ static int run(struct receive *receive, selsnap_stream_read_fn read, void *user,
     rc = receive->now != NULL ? check_sizes(receive) : SELSNAP_ENOMEM;
     fill_record(receive);
     rc = rc == SELSNAP_OK ? settle_unfinished(receive) : rc;
-    rc = rc == SELSNAP_OK ? ssn_changes_ready(ss) : rc; /* taking back is a restore, and these must not meet */
+    rc = rc == SELSNAP_OK ? ssn_changes_ready(ss) : rc;
     rc = rc == SELSNAP_OK ? check_name(receive) : rc;
     rc = rc == SELSNAP_OK ? check_base(receive, !receive->in.resumed) : rc;
     if (rc == SELSNAP_OK && !receive->in.resumed) {

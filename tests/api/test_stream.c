@@ -191,6 +191,29 @@ static void test_apply__full_and_increment__device_like_the_snapshot(void **stat
     streams_close(&streams);
 }
 
+static void test_export__base_is_a_bookmark__same_increment(void **state) {
+    (void)state;
+    struct streams streams;
+    struct tape full = {0};
+    struct tape increment = {0};
+    streams_open(&streams, NULL);
+    uint64_t one = make_base(&streams);
+    (void)streams_export(&streams, one, 0, &full);
+    assert_ok(selsnap_snapshot_make_bookmark(streams.source.ss, one));
+    uint64_t two = make_next(&streams);
+    selsnap_stream_info info = streams_export(&streams, two, one, &increment);
+    assert_int_equal(info.data_blocks, 4); /* 4, 5, 6, 11 */
+    selsnap_export_options options = SELSNAP_EXPORT_OPTIONS_INIT;
+    options.id = one;
+    assert_int_equal(selsnap_export(streams.source.ss, &options, tape_write, &full, NULL), SELSNAP_ENODATA);
+    uint64_t here = streams_import(&streams, &full);
+    assert_ok(selsnap_snapshot_make_bookmark(streams.backup.ss, here));
+    streams_assert_same(&streams, two, streams_import(&streams, &increment));
+    tape_free(&full);
+    tape_free(&increment);
+    streams_close(&streams);
+}
+
 /* ---- what is refused ---- */
 
 static void test_import__base_not_there_or_changed__refused(void **state) {
@@ -476,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_export__as_changed__holds_what_was_written_into_it),
         cmocka_unit_test(test_import__larger_blocks_and_short_end__same),
         cmocka_unit_test(test_apply__full_and_increment__device_like_the_snapshot),
+        cmocka_unit_test(test_export__base_is_a_bookmark__same_increment),
         cmocka_unit_test(test_import__base_not_there_or_changed__refused),
         cmocka_unit_test(test_import__cut_anywhere__as_before),
         cmocka_unit_test(test_import__read_fails_at_each_call__as_before_and_its_own_error),
