@@ -1587,6 +1587,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #endif
 
 #include <selsnap/diff.h>
+#include <selsnap/group.h>
 #include <selsnap/retention.h>
 #include <selsnap/stream.h>
 

@@ -30,11 +30,12 @@ enum ssn_item_type {
     SSN_ITEM_STATE = 12,
     SSN_ITEM_HOLD = 13,
     SSN_ITEM_TERM = 14,
+    SSN_ITEM_MEMBERSHIP = 15,
     SSN_ITEM_RECEIVED = 16,
 };
 
 static inline bool ssn_item_type_known(uint8_t type) {
-    return (type >= SSN_ITEM_SPACE && type <= SSN_ITEM_TERM) || type == SSN_ITEM_RECEIVED;
+    return type >= SSN_ITEM_SPACE && type <= SSN_ITEM_RECEIVED;
 }
 
 struct ssn_key {

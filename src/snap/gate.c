@@ -9,6 +9,7 @@
 #include <selsnap/error.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 int ssn_gate_init(struct ssn_gate *gate) {
     memset(gate, 0, sizeof *gate);
@@ -107,6 +108,42 @@ void ssn_gate_close(struct ssn_gate *gate) {
         pthread_cond_wait(&gate->drained, &gate->lock);
     }
     pthread_mutex_unlock(&gate->lock);
+}
+
+/* Waits a while for somebody to leave; condition variables know the clock that can be set, so not for long. */
+static void wait_a_while(struct ssn_gate *gate) {
+    const long while_ns = 10000000;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += while_ns;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&gate->drained, &gate->lock, &until);
+}
+
+static uint64_t monotonic_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool ssn_gate_close_by(struct ssn_gate *gate, uint64_t deadline_ns) {
+    bool in_time = true;
+    pthread_mutex_lock(&gate->lock);
+    atomic_fetch_add(&gate->closed, 1);
+    while (anybody_inside(gate) && in_time) {
+        in_time = monotonic_ns() < deadline_ns;
+        if (in_time) {
+            wait_a_while(gate);
+        }
+    }
+    pthread_mutex_unlock(&gate->lock);
+    if (!in_time) {
+        ssn_gate_open(gate);
+    }
+    return in_time;
 }
 
 void ssn_gate_open(struct ssn_gate *gate) {

@@ -39,6 +39,8 @@ void ssn_gate_leave_counted(struct ssn_gate *gate, unsigned shard, unsigned writ
 uint64_t ssn_gate_counted(struct ssn_gate *gate);
 /* Returns with the gate closed and nobody inside. */
 void ssn_gate_close(struct ssn_gate *gate);
+/* The same; false, and the gate is as it was, if somebody is inside still at `deadline`, of the monotonic clock. */
+bool ssn_gate_close_by(struct ssn_gate *gate, uint64_t deadline_ns);
 void ssn_gate_open(struct ssn_gate *gate);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "received.h"
 
+#include "membership.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -254,6 +256,22 @@ static bool say_received(struct dump_line *line, const struct ssn_item *item) {
     return true;
 }
 
+static bool say_membership(struct dump_line *line, const struct ssn_item *item) {
+    struct ssn_membership membership;
+    say(line, "group of snapshot %" PRIu64, item->key.major);
+    if (!ssn_membership_decode(item->value, item->len, &membership)) {
+        return false;
+    }
+    say(line, ": id ");
+    for (unsigned i = 0; i < SELSNAP_GROUP_ID_SIZE; i++) {
+        say(line, "%02x", membership.group[i]);
+    }
+    say(line, ", member %" PRIu32 " of %" PRIu32 ", time %" PRId64 ", name ", membership.number, membership.count,
+        membership.time_ns);
+    say_text(line, (const uint8_t *)membership.name, strlen(membership.name));
+    return true;
+}
+
 static void say_item(struct dump_line *line, const struct ssn_item *item) {
     static bool (*const by_type[])(struct dump_line *, const struct ssn_item *) = {
         [SSN_ITEM_SPACE] = say_space,       [SSN_ITEM_DESIGNATION] = say_designation,
@@ -263,7 +281,7 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
         [SSN_ITEM_OVERLAY] = say_overlay,   [SSN_ITEM_JOB] = say_job,
         [SSN_ITEM_RESTORED] = say_restored, [SSN_ITEM_STATE] = say_state,
         [SSN_ITEM_HOLD] = say_hold,         [SSN_ITEM_TERM] = say_term,
-        [SSN_ITEM_RECEIVED] = say_received,
+        [SSN_ITEM_RECEIVED] = say_received, [SSN_ITEM_MEMBERSHIP] = say_membership,
     };
     bool good = false;
     line->len = 0;

@@ -2,6 +2,7 @@
 /* See inspect_check.h. Here: the records of designations, snapshots and jobs, and that they refer to what is there. */
 #include "inspect_check.h"
 
+#include "membership.h"
 #include "received.h"
 
 #include <inttypes.h>
@@ -254,6 +255,21 @@ int ssn_check_received(struct ssn_check *check) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": it was received, but there is no record", id);
     }
     return ssn_check_failure(check, "received snapshot", rc);
+}
+
+int ssn_check_membership(struct ssn_check *check) {
+    uint64_t id = check->key->major;
+    struct ssn_membership membership;
+    if (check->key->minor != 0 || !ssn_membership_decode(check->value, check->len, &membership)) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": what is noted of its group is malformed", id);
+        return SELSNAP_OK;
+    }
+    bool there = false;
+    int rc = look(check, SSN_ITEM_SNAPSHOT, id, 0, NULL, &there);
+    if (rc == SELSNAP_OK && !there) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": a group is noted, but there is no record", id);
+    }
+    return ssn_check_failure(check, "group of snapshot", rc);
 }
 
 /* ---- jobs, state ---- */

@@ -5,6 +5,7 @@
  */
 #include "repair.h"
 
+#include "membership.h"
 #include "received.h"
 #include "restore.h"
 #include "retention_record.h"
@@ -196,6 +197,24 @@ static int put_received(struct ssn_repair *repair, uint64_t id) {
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+/* The group that the snapshot was made in. */
+static int put_membership(struct ssn_repair *repair, uint64_t id) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_MEMBERSHIP, id, 0);
+    struct ssn_item item;
+    struct ssn_membership membership;
+    char who[SSN_REPAIR_WHO];
+    int rc = ssn_store_get(repair->old.store, &key, &item);
+    bool sound = rc == SELSNAP_OK && ssn_membership_decode(item.value, item.len, &membership);
+    if (sound) {
+        return ssn_repair_put(repair, &key, item.value, item.len);
+    }
+    if (rc == SELSNAP_OK || (rc == SELSNAP_ENOENT && ssn_store_gap_meets(repair->old.store, &key, &key))) {
+        ssn_repair_who(repair, id, who);
+        ssn_repair_say(repair, "%s: the group that it was made in, if any, is lost", who);
+    }
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
 static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) {
     uint8_t value[SSN_VALUE_MAX];
     char name[SELSNAP_NAME_MAX + 1];
@@ -208,7 +227,8 @@ static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) 
     rc = rc == SELSNAP_OK ? put_properties(repair, snap->id) : rc;
     rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_HOLD, "holds") : rc;
     rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_TERM, "the expiry") : rc;
-    return rc == SELSNAP_OK ? put_received(repair, snap->id) : rc;
+    rc = rc == SELSNAP_OK ? put_received(repair, snap->id) : rc;
+    return rc == SELSNAP_OK ? put_membership(repair, snap->id) : rc;
 }
 
 int ssn_repair_records(struct ssn_repair *repair) {

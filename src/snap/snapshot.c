@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See snapshot.h. Everything here holds admin. A snapshot is made in this order: its point at the closed gate (from
- * then on it counts for writers), a drain of pending writes, a flush of the origin, its record. What cannot be decided
- * because the store failed stays DOOMED: it counts for writers, nobody sees it, and it is deleted when the store
- * answers again.
+ * See snapshot.h; snapshots are made in snapshot_make.c. Everything here holds admin. What cannot be decided because the
+ * store failed stays DOOMED: it counts for writers, nobody sees it, and it is deleted when the store answers again.
  */
 #include "snapshot.h"
 
@@ -17,9 +15,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
-
-enum { PROPERTIES_MAX = 16 };
 
 /* ---- names ---- */
 
@@ -73,7 +68,7 @@ int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id) {
     return ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot \"%s\"", name);
 }
 
-static int refuse_taken(struct selsnap *ss, const char *name) {
+int ssn_snapshot_refuse_taken(struct selsnap *ss, const char *name) {
     uint64_t id;
     int rc = ssn_snapshot_id_of(ss, name, &id);
     if (rc == SELSNAP_OK) {
@@ -86,7 +81,7 @@ static struct ssn_key name_key(const char *name, uint64_t id) {
     return ssn_key_make(SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, name), id);
 }
 
-static void put_name(struct ssn_txn *txn, uint64_t id, const char *name) {
+void ssn_snapshot_put_name(struct ssn_txn *txn, uint64_t id, const char *name) {
     struct ssn_key label = ssn_key_make(SSN_ITEM_LABEL, id, 0);
     struct ssn_key key = name_key(name, id);
     uint8_t kind = SSN_NAME_SNAPSHOT;
@@ -106,193 +101,17 @@ void ssn_snapshot_put_received(struct ssn_txn *txn, uint64_t id, const struct ss
     ssn_txn_put(txn, &key, value, ssn_received_record_encode(value, record));
 }
 
-/* ---- making ---- */
-
-static int check_options(struct selsnap *ss, const selsnap_snapshot_options *options) {
-    if (options->name != NULL && strlen(options->name) > SELSNAP_NAME_MAX) {
-        return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a name has at most %d bytes", SELSNAP_NAME_MAX);
-    }
-    if (!ssn_name_valid(options->name)) {
-        return ssn_fail(&ss->report, SELSNAP_EINVAL, "a name has 1 to %d bytes of UTF-8 without control characters",
-                        SELSNAP_NAME_MAX);
-    }
-    if (options->policy > SELSNAP_POLICY_GIVE_UP_BLOCK || (options->flags & ~SELSNAP_SNAPSHOT_BOOKMARK) != 0 ||
-        (options->designation != NULL && options->subset != NULL) ||
-        (options->property_count > 0 && options->properties == NULL)) {
-        return ssn_fail(&ss->report, SELSNAP_EINVAL, "an option for the new snapshot is not allowed");
-    }
-    if (options->property_count > PROPERTIES_MAX) {
-        return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a snapshot has at most %d properties", PROPERTIES_MAX);
-    }
-    for (uint32_t i = 0; i < options->property_count; i++) {
-        const selsnap_property *property = &options->properties[i];
-        if (property->key == NULL || property->value == NULL || property->key[0] == '\0') {
-            return ssn_fail(&ss->report, SELSNAP_EINVAL, "a property has a key that is not empty, and a value");
-        }
-        if (strlen(property->key) > SELSNAP_PROPERTY_KEY_MAX || strlen(property->value) > SELSNAP_PROPERTY_VALUE_MAX) {
-            return ssn_fail(&ss->report, SELSNAP_ELIMIT, "a property's key has at most %d bytes, its value %d",
-                            SELSNAP_PROPERTY_KEY_MAX, SELSNAP_PROPERTY_VALUE_MAX);
-        }
-        if (!ssn_name_valid(property->key) || !ssn_text_valid(property->value, SELSNAP_PROPERTY_VALUE_MAX)) {
-            return ssn_fail(&ss->report, SELSNAP_EINVAL,
-                            "a property's key and value are UTF-8 without control characters");
-        }
-        for (uint32_t j = 0; j < i; j++) {
-            if (strcmp(property->key, options->properties[j].key) == 0) {
-                return ssn_fail(&ss->report, SELSNAP_EINVAL, "two properties have the key \"%s\"", property->key);
-            }
-        }
-    }
-    return SELSNAP_OK;
-}
-
-static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *options, struct ssn_group **ret_group) {
-    if (options->designation != NULL) {
-        int rc = ssn_designation_find(ss, options->designation, ret_group);
-        return rc == SELSNAP_ENOENT ? ssn_fail(&ss->report, rc, "there is no designation \"%s\"", options->designation)
-                                    : rc;
-    }
-    if (options->subset != NULL) {
-        const selsnap_subset *subset = options->subset;
-        if (subset->device_bytes != ss->origin_bytes || subset->block_bytes != ss->block_bytes ||
-            subset->range_count == 0) {
-            return ssn_fail(&ss->report, SELSNAP_EINVAL,
-                            "the subset is empty, or was made for a device or block size other than this one's");
-        }
-        return ssn_designation_save(ss, NULL, subset, ret_group);
-    }
-    selsnap_subset *whole;
-    int rc = ssn_subset_open(&ss->mem, ss->origin_bytes, ss->block_bytes, &whole);
-    if (rc == SELSNAP_OK) {
-        rc = ssn_subset_add_blocks(whole, 0, ss->block_count);
-        rc = rc == SELSNAP_OK ? ssn_designation_save(ss, NULL, whole, ret_group) : rc;
-        ssn_subset_close(whole);
-    }
-    return rc;
-}
-
-static uint64_t nanoseconds(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* From here on the snapshot counts for writers. */
-static void take_point(struct selsnap *ss, struct ssn_snap *snap, struct ssn_group *group) {
-    uint64_t began = nanoseconds(CLOCK_MONOTONIC);
-    ssn_gate_close(&ss->gate);
-    snap->record.point = ssn_store_take_epoch(ss->store);
-    ssn_catalogue_add(&ss->catalogue, snap, group);
-    ssn_need_raise(&ss->need, snap->record.point);
-    ssn_gate_open(&ss->gate);
-    uint64_t took = nanoseconds(CLOCK_MONOTONIC) - began;
-    if (took > atomic_load(&ss->count.gate_closed_ns_max)) {
-        atomic_store(&ss->count.gate_closed_ns_max, took); /* admin is held: nobody else writes it */
-    }
-}
-
-static int commit_new(struct selsnap *ss, const struct ssn_snap *snap, const selsnap_snapshot_options *options,
-                      const struct ssn_snapshot_extra *extra) {
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    ssn_snapshot_put_record(&txn, snap);
-    put_name(&txn, snap->id, options->name);
-    for (uint32_t i = 0; i < options->property_count; i++) {
-        uint8_t value[SSN_VALUE_MAX];
-        size_t key_len = strlen(options->properties[i].key);
-        size_t value_len = strlen(options->properties[i].value);
-        struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, snap->id, i);
-        value[0] = (uint8_t)key_len;
-        memcpy(value + 1, options->properties[i].key, key_len);
-        memcpy(value + 1 + key_len, options->properties[i].value, value_len);
-        ssn_txn_put(&txn, &key, value, (uint16_t)(1 + key_len + value_len));
-    }
-    if (extra != NULL) {
-        ssn_snapshot_put_received(&txn, snap->id, extra->received);
-    }
-    int rc = ssn_store_commit(ss->store, &txn, false);
-    ssn_txn_fini(&txn);
-    return rc;
-}
-
-static void set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_state state) {
+void ssn_snapshot_set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_state state) {
     ssn_catalogue_write_lock(&ss->catalogue);
     ss->catalogue.doomed += state == SSN_SNAP_DOOMED;
     snap->state = state;
     ssn_catalogue_unlock(&ss->catalogue);
 }
 
-static int create_locked(struct selsnap *ss, const selsnap_snapshot_options *options,
-                         const struct ssn_snapshot_extra *extra, uint64_t *ret_id) {
-    int rc = ssn_snapshot_settle_doomed(ss);
-    /*
-     * The record of a restore that is unsure would become durable with this snapshot's, at the latest. After a crash
-     * the snapshot, being younger, would read from the restore's source, though the device did not read so.
-     */
-    rc = rc == SELSNAP_OK ? ssn_restore_settle(ss) : rc;
-    rc = rc == SELSNAP_OK ? refuse_taken(ss, options->name) : rc;
-    struct ssn_group *group = NULL;
-    rc = rc == SELSNAP_OK ? choose_group(ss, options, &group) : rc;
-    if (rc != SELSNAP_OK) {
-        return rc;
-    }
-    struct ssn_snap *snap = ssn_catalogue_fits(&ss->catalogue, 1, 0) ? ssn_calloc(&ss->mem, 1, sizeof *snap) : NULL;
-    if (snap == NULL || ssn_catalogue_reserve(&ss->catalogue, group) != SELSNAP_OK) {
-        ssn_free(&ss->mem, snap);
-        ssn_designation_count_due(ss);
-        return ssn_fail(&ss->report, SELSNAP_EMEMLIMIT,
-                        "no room for one more snapshot under the memory limit of %" PRIu64 " bytes", ss->mem.limit);
-    }
-    snap->id = ssn_store_take_id(ss->store);
-    snap->record.designation = group->id;
-    snap->record.time_ns = options->time_ns != 0 ? options->time_ns : (int64_t)nanoseconds(CLOCK_REALTIME);
-    bool bookmark = (options->flags & SELSNAP_SNAPSHOT_BOOKMARK) != 0;
-    snap->record.kind = bookmark ? SSN_SNAPSHOT_MARK : SSN_SNAPSHOT_DATA;
-    snap->record.policy = (uint8_t)options->policy;
-    snap->record.holds = extra != NULL ? extra->holds : 0;
-    snap->state = SSN_SNAP_CREATING;
-    take_point(ss, snap, group);
-    rc = ssn_deferred_drain(ss); /* what was accepted before the point is in the snapshot */
-    rc = rc == SELSNAP_OK ? ssn_restore_flush_origin(ss) : rc;
-    if (rc == SELSNAP_OK) {
-        rc = commit_new(ss, snap, options, extra);
-        if (rc == SELSNAP_ESTORE) {
-            set_state(ss, snap, SSN_SNAP_DOOMED);
-            return rc;
-        }
-    }
-    if (rc != SELSNAP_OK) {
-        ssn_catalogue_remove(&ss->catalogue, snap);
-        ssn_designation_count_due(ss);
-        return rc;
-    }
-    set_state(ss, snap, SSN_SNAP_LIVE);
-    if (ret_id != NULL) {
-        *ret_id = snap->id;
-    }
-    return SELSNAP_OK;
-}
-
-int ssn_snapshot_create_with(struct selsnap *ss, const selsnap_snapshot_options *options,
-                             const struct ssn_snapshot_extra *extra, uint64_t *ret_id) {
-    int rc = check_options(ss, options);
-    rc = rc == SELSNAP_OK ? ssn_check_usable(ss) : rc;
-    if (rc == SELSNAP_OK) {
-        pthread_mutex_lock(&ss->admin);
-        rc = create_locked(ss, options, extra, ret_id);
-        pthread_mutex_unlock(&ss->admin);
-    }
-    return rc;
-}
-
-int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id) {
-    return ssn_snapshot_create_with(ss, options, NULL, ret_id);
-}
-
 /* ---- deleting ---- */
 
 /* Deletes all items of a snapshot but its entries. */
-static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
+int ssn_snapshot_commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     char name[SELSNAP_NAME_MAX + 1];
     struct ssn_item item;
     struct ssn_txn txn;
@@ -317,6 +136,10 @@ static int commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     ssn_retention_put_delete(ss, &txn, snap->id);
     key = ssn_key_make(SSN_ITEM_RECEIVED, snap->id, 0);
     if (ssn_store_get(ss->store, &key, &item) == SELSNAP_OK) {
+        ssn_txn_delete(&txn, &key);
+    }
+    key = ssn_key_make(SSN_ITEM_MEMBERSHIP, snap->id, 0);
+    if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
         ssn_txn_delete(&txn, &key);
     }
     if (snap->record.overlay != 0) {
@@ -356,7 +179,7 @@ int ssn_snapshot_settle_doomed(struct selsnap *ss) {
             }
             continue;
         }
-        rc = rc == SELSNAP_OK ? commit_delete(ss, snap) : rc;
+        rc = rc == SELSNAP_OK ? ssn_snapshot_commit_delete(ss, snap) : rc;
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -380,10 +203,10 @@ int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap) {
     uint32_t holds = 0;
     int rc = ssn_hold_count(ss, snap, &holds);
     if (rc != SELSNAP_OK || holds > 0) {
-        return rc != SELSNAP_OK ? rc
-                                : ssn_fail(&ss->report, SELSNAP_EHELD,
-                                           "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first", snap->id,
-                                           holds);
+        return rc != SELSNAP_OK
+                   ? rc
+                   : ssn_fail(&ss->report, SELSNAP_EHELD,
+                              "snapshot %" PRIu64 " has %" PRIu32 " holds; release them first", snap->id, holds);
     }
     ssn_catalogue_read_lock(&ss->catalogue);
     uint32_t views = snap->views;
@@ -404,8 +227,8 @@ int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id) {
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    set_state(ss, snap, SSN_SNAP_DELETING);
-    rc = commit_delete(ss, snap);
+    ssn_snapshot_set_state(ss, snap, SSN_SNAP_DELETING);
+    rc = ssn_snapshot_commit_delete(ss, snap);
     if (snap->to_bookmark && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
         ss->catalogue.doomed--;
         snap->to_bookmark = false; /* it is gone, or DOOMED instead */
@@ -413,7 +236,7 @@ int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id) {
     if (rc == SELSNAP_OK) {
         ssn_catalogue_remove(&ss->catalogue, snap);
     } else {
-        set_state(ss, snap, rc == SELSNAP_ESTORE ? SSN_SNAP_DOOMED : SSN_SNAP_LIVE);
+        ssn_snapshot_set_state(ss, snap, rc == SELSNAP_ESTORE ? SSN_SNAP_DOOMED : SSN_SNAP_LIVE);
     }
     return rc;
 }
@@ -439,7 +262,7 @@ static int rename_locked(struct selsnap *ss, uint64_t id, const char *name) {
     if (rc != SELSNAP_OK || strcmp(old, name) == 0) {
         return rc;
     }
-    rc = refuse_taken(ss, name);
+    rc = ssn_snapshot_refuse_taken(ss, name);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -447,7 +270,7 @@ static int rename_locked(struct selsnap *ss, uint64_t id, const char *name) {
     ssn_txn_init(&txn, ss->store);
     struct ssn_key key = name_key(old, id);
     ssn_txn_delete(&txn, &key);
-    put_name(&txn, id, name);
+    ssn_snapshot_put_name(&txn, id, name);
     rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
     return rc;

@@ -4,6 +4,7 @@
 #define SSN_SNAPSHOT_H
 
 #include "context.h"
+#include "membership.h"
 #include "received.h"
 
 /* What an import adds to a new snapshot, in the same transaction. */
@@ -14,6 +15,38 @@ struct ssn_snapshot_extra {
 int ssn_snapshot_create_with(struct selsnap *ss, const selsnap_snapshot_options *options,
                              const struct ssn_snapshot_extra *extra, uint64_t *ret_id);
 int ssn_snapshot_create(struct selsnap *ss, const selsnap_snapshot_options *options, uint64_t *ret_id);
+/*
+ * The same in parts, for several at once (consistent.c). admin is held throughout. A snapshot that does not come to be is
+ * unmade, whatever part failed.
+ */
+struct ssn_making {
+    struct selsnap *ss;
+    const selsnap_snapshot_options *options;
+    const struct ssn_snapshot_extra *extra;  /* or NULL */
+    const struct ssn_membership *membership; /* NULL: of no group */
+    /* What the parts have done. */
+    struct ssn_snap *snap;
+    struct ssn_group *group;
+    bool listed;
+    bool committed;
+};
+/* Before admin is taken. */
+int ssn_snapshot_check_options(struct selsnap *ss, const selsnap_snapshot_options *options);
+/* All that can fail before the point. */
+int ssn_snapshot_prepare(struct ssn_making *making);
+/* The gate is closed. From here on the snapshot counts for writers. */
+void ssn_snapshot_take_point(struct ssn_making *making);
+/* Tells how long the gate was closed for it. */
+void ssn_snapshot_note_closed(struct selsnap *ss, uint64_t began_ns);
+/* What was written before the point becomes durable. */
+int ssn_snapshot_settle_point(const struct ssn_making *making);
+/* The record. After SELSNAP_ESTORE it is doomed, and no longer the maker's. */
+int ssn_snapshot_commit(struct ssn_making *making);
+/* Callers see it. */
+void ssn_snapshot_show(struct ssn_making *making);
+/* It is gone, or doomed if it was committed and cannot be deleted. */
+void ssn_snapshot_unmake(struct ssn_making *making);
+
 int ssn_snapshot_find(struct selsnap *ss, const char *name, selsnap_snapshot_info *ret_info);
 int ssn_snapshot_info(struct selsnap *ss, uint64_t id, selsnap_snapshot_info *ret_info);
 int ssn_snapshot_next(struct selsnap *ss, uint64_t after_id, selsnap_snapshot_info *ret_info);
@@ -34,6 +67,15 @@ int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
 /* admin is held: puts the snapshot's record, as it is in memory. */
 void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap);
 void ssn_snapshot_put_received(struct ssn_txn *txn, uint64_t id, const struct ssn_received_record *record);
+/* ---- between snapshot.c and snapshot_make.c; admin is held ---- */
+
+/* SELSNAP_EEXIST, told, when a snapshot has the name. */
+int ssn_snapshot_refuse_taken(struct selsnap *ss, const char *name);
+void ssn_snapshot_put_name(struct ssn_txn *txn, uint64_t id, const char *name);
+void ssn_snapshot_set_state(struct selsnap *ss, struct ssn_snap *snap, enum ssn_snap_state state);
+/* Deletes all its items but entries. */
+int ssn_snapshot_commit_delete(struct selsnap *ss, struct ssn_snap *snap);
+
 /* admin is held: deletes what failed commits left undecided, if the store answers. */
 int ssn_snapshot_settle_doomed(struct selsnap *ss);
 

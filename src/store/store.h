@@ -38,6 +38,8 @@ struct ssn_store_facts {
  * store. */
 int ssn_store_format(selsnap_device *device, struct ssn_report *report, const struct ssn_store_facts *facts,
                      bool overwrite);
+/* SSN_STORE_ID_SIZE bytes that nobody else has: random, where the system can. */
+void ssn_store_make_id(uint8_t *ret_id);
 /* Reads the newest superblock's facts alone. SELSNAP_ENOTSTORE, SELSNAP_EDAMAGED, SELSNAP_EVERSION, SELSNAP_EIO. */
 int ssn_store_peek(selsnap_device *device, struct ssn_report *report, struct ssn_store_facts *ret_facts);
 

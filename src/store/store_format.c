@@ -26,8 +26,7 @@ struct format {
     uint8_t chunk[CHUNK_PAGES * SSN_PAGE_SIZE];
 };
 
-/* 16 bytes that no other store has. */
-static void make_id(uint8_t *ret_id) {
+void ssn_store_make_id(uint8_t *ret_id) {
     int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, ret_id, SSN_STORE_ID_SIZE) : -1;
     if (fd >= 0) {
@@ -87,7 +86,7 @@ static int choose_sizes(struct format *format, const struct ssn_store_facts *fac
 
 static void fill_super(struct format *format, const struct ssn_store_facts *facts) {
     struct ssn_superblock *super = &format->super;
-    make_id(super->store_id);
+    ssn_store_make_id(super->store_id);
     super->block_bytes = facts->block_bytes;
     super->origin_bytes = facts->origin_bytes;
     if (facts->identity_known) {

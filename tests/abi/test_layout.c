@@ -357,6 +357,30 @@ static const struct pinned pinned[] = {
     AT(selsnap_import_options, reserved, 20),
     AT(selsnap_import_options, progress, 24),
     AT(selsnap_import_options, progress_user, 32),
+    SIZE(selsnap_group_options, 56),
+    AT(selsnap_group_options, struct_size, 0),
+    AT(selsnap_group_options, reserved, 4),
+    AT(selsnap_group_options, name, 8),
+    AT(selsnap_group_options, before, 16),
+    AT(selsnap_group_options, after, 24),
+    AT(selsnap_group_options, user, 32),
+    AT(selsnap_group_options, timeout_ns, 40),
+    AT(selsnap_group_options, time_ns, 48),
+    SIZE(selsnap_group_info, 296),
+    AT(selsnap_group_info, struct_size, 0),
+    AT(selsnap_group_info, member, 4),
+    AT(selsnap_group_info, members, 8),
+    AT(selsnap_group_info, reserved, 12),
+    AT(selsnap_group_info, time_ns, 16),
+    AT(selsnap_group_info, id, 24),
+    AT(selsnap_group_info, name, 40),
+    SIZE(selsnap_group_status, 24),
+    AT(selsnap_group_status, struct_size, 0),
+    AT(selsnap_group_status, complete, 4),
+    AT(selsnap_group_status, members, 8),
+    AT(selsnap_group_status, present, 12),
+    AT(selsnap_group_status, missing, 16),
+    AT(selsnap_group_status, reserved, 20),
 };
 
 static void test_layout__each_struct__as_pinned(void **state) {
@@ -383,6 +407,7 @@ static void test_layout__structs_without_size__never_grow(void **state) {
     assert_int_equal(sizeof(selsnap_property), 16);
     assert_int_equal(sizeof(selsnap_map_range), 24);
     assert_int_equal(sizeof(selsnap_allocator), 32);
+    assert_int_equal(sizeof(selsnap_group_member), 16);
 }
 
 static void test_layout__codes__as_pinned(void **state) {

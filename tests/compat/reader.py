@@ -21,8 +21,7 @@ SECTOR_PAYLOAD = SECTOR - 56
 RUN = 256
 SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE, \
-    HOLD, TERM = range(1, 15)
-RECEIVED = 16
+    HOLD, TERM, MEMBERSHIP, RECEIVED = range(1, 17)
 DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
 HOLE = 65535
@@ -326,7 +325,7 @@ class Store:
         need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
              not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
         for (kind, major, minor), value in sorted(self.items.items()):
-            need(SPACE <= kind <= TERM or kind == RECEIVED, "items of type %d" % kind)
+            need(SPACE <= kind <= RECEIVED, "items of type %d" % kind)
             if kind == DESIGNATION:
                 self.designations[major] = self.designation(major, value)
             elif kind == RANGES:

@@ -300,6 +300,28 @@ static int call_snapshot_create(struct world *w) {
     return selsnap_snapshot_create(w->ss, &options, NULL);
 }
 
+static int call_group_create(struct world *w) {
+    selsnap_snapshot_options snapshot = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    snapshot.name = "new";
+    snapshot.subset = w->subset;
+    const selsnap_group_member member = {w->ss, &snapshot};
+    return selsnap_group_create(&member, 1, NULL, NULL, NULL);
+}
+
+/* There is no group in the world: that is found out by reading. */
+static int call_group_check(struct world *w) {
+    static const uint8_t none[SELSNAP_GROUP_ID_SIZE] = {1};
+    selsnap_group_status status = {.struct_size = sizeof status};
+    int code = selsnap_group_check(&w->ss, 1, none, &status);
+    return code == SELSNAP_ENOENT ? SELSNAP_OK : code;
+}
+
+static int call_snapshot_get_group(struct world *w) {
+    selsnap_group_info info = {.struct_size = sizeof info};
+    int code = selsnap_snapshot_get_group(w->ss, w->a, &info);
+    return code == SELSNAP_ENOENT ? SELSNAP_OK : code;
+}
+
 static int call_snapshot_find(struct world *w) {
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     return selsnap_snapshot_find(w->ss, "a", &info);
@@ -602,6 +624,9 @@ const struct call calls[] = {
     CALL("snapshot_get", call_snapshot_get),
     CALL("snapshot_get_expiry", call_snapshot_get_expiry),
     CALL_ON("snapshot_get_received", import_whole, call_snapshot_get_received),
+    CALL("snapshot_get_group", call_snapshot_get_group),
+    CALL("group_check", call_group_check),
+    CALL("group_create", call_group_create),
     CALL("snapshot_get_subset", call_snapshot_get_subset),
     CALL("snapshot_get_usage", call_snapshot_get_usage),
     CALL("snapshot_hold", call_snapshot_hold),
