@@ -110,14 +110,15 @@ static int find_base(struct cli *cli, uint64_t *ret_id) {
     return CLI_OK;
 }
 
-static int run_export(struct cli *cli, selsnap_export_options *options, int fd, selsnap_stream_info *info) {
+static int run_export(struct cli *cli, const selsnap_export_options *given, int fd, selsnap_stream_info *info) {
+    selsnap_export_options options = *given;
     struct progress progress;
     int error = 0;
     progress_init(&progress, "exporting");
     progress.unit_bytes = selsnap_block_size(cli->ss);
-    options->progress = progress_tell;
-    options->progress_user = &progress;
-    int code = selsnap_export(cli->ss, options, selsnap_stream_write_fd, &fd, info);
+    options.progress = progress_tell;
+    options.progress_user = &progress;
+    int code = selsnap_export(cli->ss, &options, selsnap_stream_write_fd, &fd, info);
     error = errno;
     progress_end(&progress);
     if (code == SELSNAP_EIO && error != 0) {

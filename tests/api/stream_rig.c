@@ -27,7 +27,9 @@ int64_t tape_read(void *user, void *buf, size_t len) {
     size_t left = end > tape->at ? end - tape->at : 0;
     size_t part = len < left ? len : left;
     part = tape->most != 0 && part > tape->most ? tape->most : part;
-    memcpy(buf, tape->bytes + tape->at, part);
+    if (part > 0) {
+        memcpy(buf, tape->bytes + tape->at, part);
+    }
     tape->at += part;
     return (int64_t)part;
 }
