@@ -127,7 +127,7 @@ static void test_make_bookmark__snapshot_with_data__gives_its_space_back(void **
     uint64_t id = rig_snapshot(&rig, "s", 0, 0);
     rig_write(&rig, 0, 40, 1);
     selsnap_view *view = rig_view(&rig, id, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
-    assert_int_equal(selsnap_view_write(view, text, TEXT, 50 * BLOCK), SELSNAP_OK);
+    assert_int_equal(selsnap_view_write(view, text, TEXT, UINT64_C(50) * BLOCK), SELSNAP_OK);
     assert_int_equal(selsnap_snapshot_make_bookmark(rig.ss, id), SELSNAP_EBUSY);
     assert_int_equal(selsnap_view_close(view), SELSNAP_OK);
     assert_int_equal(selsnap_snapshot_hold(rig.ss, id), SELSNAP_OK);
