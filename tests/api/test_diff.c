@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 4096, TEXT = 512 };
+static const uint64_t BLOCK = 4096;
+enum { TEXT = 512 };
 
 /* All ranges, as text: "c4+2 u8+1 l9+1", in blocks. */
 static const char *diff_within(struct rig *rig, uint64_t from, uint64_t to, const selsnap_subset *within, char *text) {
@@ -127,7 +128,7 @@ static void test_make_bookmark__snapshot_with_data__gives_its_space_back(void **
     uint64_t id = rig_snapshot(&rig, "s", 0, 0);
     rig_write(&rig, 0, 40, 1);
     selsnap_view *view = rig_view(&rig, id, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
-    assert_int_equal(selsnap_view_write(view, text, TEXT, UINT64_C(50) * BLOCK), SELSNAP_OK);
+    assert_int_equal(selsnap_view_write(view, text, TEXT, 50 * BLOCK), SELSNAP_OK);
     assert_int_equal(selsnap_snapshot_make_bookmark(rig.ss, id), SELSNAP_EBUSY);
     assert_int_equal(selsnap_view_close(view), SELSNAP_OK);
     assert_int_equal(selsnap_snapshot_hold(rig.ss, id), SELSNAP_OK);
