@@ -231,7 +231,7 @@ static int look(struct walk *walk, uint64_t block, uint32_t *ret_kind, uint64_t 
         *ret_end = ssn_min_u64(limit, interest);
         return SELSNAP_OK;
     }
-    uint32_t kinds[PART_BLOCKS];
+    uint32_t kinds[PART_BLOCKS] = {SAME};
     unsigned count = (unsigned)(ssn_min_u64(limit, (block / PART_BLOCKS + 1) * PART_BLOCKS) - block);
     rc = look_at_part(walk, block, count, kinds);
     unsigned n = 1;

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 4096, TEXT = 512 };
+static const uint64_t BLOCK = 4096;
+enum { TEXT = 512 };
 
 /* All ranges, as text: "c4+2 u8+1 l9+1", in blocks. */
 static const char *diff_within(struct rig *rig, uint64_t from, uint64_t to, const selsnap_subset *within, char *text) {
