@@ -55,7 +55,7 @@ static bool is_like(const struct ssn_received_record *a, const struct ssn_receiv
 static int find_like(struct selsnap *ss, const struct ssn_received_record *like, const struct ssn_snap **ret_snap,
                      struct ssn_received_record *ret_record) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, 0, 0);
-    struct ssn_received_record record;
+    struct ssn_received_record record = {0};
     const struct ssn_snap *snap;
     int rc;
     *ret_snap = NULL;

@@ -120,7 +120,7 @@ static void test_bookmark__above_a_snapshot_of_the_block__leaves_it_its_data(voi
 static void test_make_bookmark__snapshot_with_data__gives_its_space_back(void **state) {
     (void)state;
     struct rig rig;
-    char text[TEXT];
+    char text[TEXT] = "written into it";
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     selsnap_snapshot_usage usage = {.struct_size = sizeof usage};
     selsnap_restore_options restore = SELSNAP_RESTORE_OPTIONS_INIT;
