@@ -354,7 +354,8 @@ SELSNAP_API int selsnap_import_unfinished(selsnap *ss, selsnap_stream_id *ret_id
                                           selsnap_stream_token *ret_token) SELSNAP_MUST_CHECK;
 
 /**
- * @brief Take an unfinished import back: the live device is as it was before.
+ * @brief Take an unfinished import back: the live device is as it was before. What was written since by others to blocks of the
+ * stream's subset is taken back with it.
  *
  * @param[in] ss             Context.
  * @param[in] progress       NULL, or told blocks taken back of all.

@@ -118,53 +118,63 @@ static int put_designation(struct ssn_repair *repair, const struct ssn_group *gr
 
 /* ---- snapshots ---- */
 
-static int put_properties(struct ssn_repair *repair, uint64_t id) {
-    struct ssn_key key = ssn_key_make(SSN_ITEM_PROPERTY, id, 0);
-    struct ssn_key last = ssn_key_make(SSN_ITEM_PROPERTY, id, UINT64_MAX);
-    struct ssn_item item;
-    char who[SSN_REPAIR_WHO];
+/* What a snapshot may have besides its record: items of one type. */
+struct belongings {
+    uint8_t type;
+    uint64_t last; /* the greatest minor */
+    bool (*allowed)(struct ssn_repair *repair, const struct ssn_item *item);
+    const char *told; /* when some may be lost */
+};
+
+static bool property_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
     char name[SELSNAP_PROPERTY_KEY_MAX + 1];
     char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
-    bool lost = ssn_store_gap_meets(repair->old.store, &key, &last);
-    int rc;
-    while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == SSN_ITEM_PROPERTY &&
-           item.key.major == id) {
-        bool allowed = ssn_property_decode(item.value, item.len, name, value);
-        lost = lost || !allowed;
-        rc = allowed ? ssn_repair_put(repair, &item.key, item.value, item.len) : SELSNAP_OK;
-        key = item.key;
-        if (rc != SELSNAP_OK || !ssn_key_after(&key)) {
-            break;
-        }
-    }
-    if (lost) {
-        ssn_repair_who(repair, id, who);
-        ssn_repair_say(repair, "%s: properties of it may be lost", who);
-    }
-    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+    (void)repair;
+    return ssn_property_decode(item->value, item->len, name, value);
 }
 
-/* Whether the value of a hold or a term is one. */
-static bool term_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+static bool hold_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
     struct ssn_hold_record hold;
-    struct ssn_term_record term;
-    return item->key.type == SSN_ITEM_HOLD
-               ? item->key.minor < ssn_store_next_id(repair->old.store) &&
-                     ssn_hold_record_decode(item->value, item->len, &hold)
-               : item->key.minor == 0 && ssn_term_record_decode(item->value, item->len, &term);
+    return item->key.minor < ssn_store_next_id(repair->old.store) &&
+           ssn_hold_record_decode(item->value, item->len, &hold);
 }
 
-/* Holds, or the term, whichever the type says. */
-static int put_terms(struct ssn_repair *repair, uint64_t id, uint8_t type, const char *what) {
-    struct ssn_key key = ssn_key_make(type, id, 0);
-    struct ssn_key last = ssn_key_make(type, id, type == SSN_ITEM_HOLD ? UINT64_MAX : 0);
+static bool term_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+    struct ssn_term_record term;
+    (void)repair;
+    return item->key.minor == 0 && ssn_term_record_decode(item->value, item->len, &term);
+}
+
+static bool membership_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+    struct ssn_membership membership;
+    (void)repair;
+    return item->key.minor == 0 && ssn_membership_decode(item->value, item->len, &membership);
+}
+
+static bool received_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+    struct ssn_received_record record;
+    (void)repair;
+    return item->key.minor == 0 && ssn_received_record_decode(item->value, item->len, &record);
+}
+
+static const struct belongings all_belongings[] = {
+    {SSN_ITEM_PROPERTY, UINT64_MAX, property_allowed, "properties of it may be lost"},
+    {SSN_ITEM_HOLD, UINT64_MAX, hold_allowed, "holds of it may be lost"},
+    {SSN_ITEM_TERM, 0, term_allowed, "the expiry of it may be lost"},
+    {SSN_ITEM_MEMBERSHIP, 0, membership_allowed, "the group that it was made in, if any, is lost"},
+    {SSN_ITEM_RECEIVED, 0, received_allowed, "if it was imported, it is not known from where"},
+};
+
+static int put_belongings(struct ssn_repair *repair, uint64_t id, const struct belongings *kind) {
+    struct ssn_key key = ssn_key_make(kind->type, id, 0);
+    struct ssn_key last = ssn_key_make(kind->type, id, kind->last);
     struct ssn_item item;
     char who[SSN_REPAIR_WHO];
     bool lost = ssn_store_gap_meets(repair->old.store, &key, &last);
     int rc;
-    while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == type &&
+    while ((rc = ssn_store_seek(repair->old.store, &key, &item)) == SELSNAP_OK && item.key.type == kind->type &&
            item.key.major == id) {
-        bool allowed = term_allowed(repair, &item);
+        bool allowed = kind->allowed(repair, &item);
         lost = lost || !allowed;
         rc = allowed ? ssn_repair_put(repair, &item.key, item.value, item.len) : SELSNAP_OK;
         key = item.key;
@@ -174,43 +184,7 @@ static int put_terms(struct ssn_repair *repair, uint64_t id, uint8_t type, const
     }
     if (lost) {
         ssn_repair_who(repair, id, who);
-        ssn_repair_say(repair, "%s: %s of it may be lost", who, what);
-    }
-    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
-}
-
-/* Where it was imported from, or that it is the safety of an import that is not finished. */
-static int put_received(struct ssn_repair *repair, uint64_t id) {
-    struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, id, 0);
-    struct ssn_item item;
-    struct ssn_received_record record;
-    char who[SSN_REPAIR_WHO];
-    bool lost = ssn_store_gap_meets(repair->old.store, &key, &key);
-    int rc = ssn_store_get(repair->old.store, &key, &item);
-    if (rc == SELSNAP_OK && ssn_received_record_decode(item.value, item.len, &record)) {
-        return ssn_repair_put(repair, &key, item.value, item.len);
-    }
-    if (lost || rc == SELSNAP_OK) {
-        ssn_repair_who(repair, id, who);
-        ssn_repair_say(repair, "%s: if it was imported, it is not known from where", who);
-    }
-    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
-}
-
-/* The group that the snapshot was made in. */
-static int put_membership(struct ssn_repair *repair, uint64_t id) {
-    struct ssn_key key = ssn_key_make(SSN_ITEM_MEMBERSHIP, id, 0);
-    struct ssn_item item;
-    struct ssn_membership membership;
-    char who[SSN_REPAIR_WHO];
-    int rc = ssn_store_get(repair->old.store, &key, &item);
-    bool sound = rc == SELSNAP_OK && ssn_membership_decode(item.value, item.len, &membership);
-    if (sound) {
-        return ssn_repair_put(repair, &key, item.value, item.len);
-    }
-    if (rc == SELSNAP_OK || (rc == SELSNAP_ENOENT && ssn_store_gap_meets(repair->old.store, &key, &key))) {
-        ssn_repair_who(repair, id, who);
-        ssn_repair_say(repair, "%s: the group that it was made in, if any, is lost", who);
+        ssn_repair_say(repair, "%s: %s", who, kind->told);
     }
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
@@ -224,11 +198,10 @@ static int put_snapshot(struct ssn_repair *repair, const struct ssn_snap *snap) 
     if (rc == SELSNAP_OK && name[0] != '\0') {
         rc = put_label(repair, snap->id, name);
     }
-    rc = rc == SELSNAP_OK ? put_properties(repair, snap->id) : rc;
-    rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_HOLD, "holds") : rc;
-    rc = rc == SELSNAP_OK ? put_terms(repair, snap->id, SSN_ITEM_TERM, "the expiry") : rc;
-    rc = rc == SELSNAP_OK ? put_received(repair, snap->id) : rc;
-    return rc == SELSNAP_OK ? put_membership(repair, snap->id) : rc;
+    for (size_t i = 0; rc == SELSNAP_OK && i < sizeof all_belongings / sizeof all_belongings[0]; i++) {
+        rc = put_belongings(repair, snap->id, &all_belongings[i]);
+    }
+    return rc;
 }
 
 int ssn_repair_records(struct ssn_repair *repair) {
