@@ -56,7 +56,7 @@ static int find_like(struct selsnap *ss, const struct ssn_received_record *like,
                      struct ssn_received_record *ret_record) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, 0, 0);
     struct ssn_received_record record = {0};
-    const struct ssn_snap *snap;
+    const struct ssn_snap *snap = NULL;
     int rc;
     *ret_snap = NULL;
     while ((rc = next_item(ss, &key, &snap, &record)) == SELSNAP_OK) {
