@@ -15,7 +15,8 @@
  * Whoever adds, merges or drains a block's copies has claimed the block. `lock` guards the lists and the data, and is
  * held for memory only; a drain reads data under its claims alone. `draining` is held by who drains.
  *
- * Store space is promised at acceptance (ssn_store_promise), so that a full store is answered then.
+ * Store space is taken at acceptance (ssn_store_hold), and room for the record is kept with it, so that a full store is
+ * answered then, and a drain does not fail for it.
  */
 #ifndef SSN_DEFERRED_H
 #define SSN_DEFERRED_H
@@ -41,7 +42,9 @@ struct ssn_pending {
     uint32_t older;       /* in the queue; of free ones: the next free one */
     uint32_t newer;
     uint32_t chain; /* the next in its bucket; of one block the newest comes first */
-    bool promised;  /* the store has promised a block's pages for it */
+    uint64_t held;  /* place in the store for the old content; 0: none */
+    bool announced; /* to the store: a change that will record it */
+    bool tried;     /* a drain of it failed with SELSNAP_ESTORE: what is held may be a transaction's by now */
 };
 
 /* What a drain sorts. */
@@ -103,7 +106,7 @@ uint32_t ssn_pending_find(const struct ssn_deferred *d, uint64_t block);
 /* A free slot; there is one. */
 uint32_t ssn_pending_take(struct ssn_deferred *d);
 void ssn_pending_give(struct ssn_deferred *d, uint32_t slot);
-/* To the end of the queue, with block, version and promised filled in. */
+/* To the end of the queue, with all before serial filled in, and what is held. */
 void ssn_pending_add(struct ssn_deferred *d, uint32_t slot);
 /* The drained one out of the queue, and free. */
 void ssn_pending_remove(struct ssn_deferred *d, uint32_t slot);

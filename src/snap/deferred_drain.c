@@ -31,7 +31,8 @@ struct round {
     const struct ssn_pending_key *keys;
     unsigned count;
     uint64_t version;
-    uint64_t promised; /* pages */
+    struct ssn_held held;
+    uint64_t places[SSN_RUN_BLOCKS]; /* held, in the order of the blocks */
     struct ssn_claim claims[SSN_RUN_BLOCKS];
     struct ssn_stretch stretches[SSN_RUN_BLOCKS];
     unsigned stretch_count;
@@ -41,6 +42,12 @@ static int by_block(const void *left, const void *right) {
     const struct ssn_pending_key *a = left;
     const struct ssn_pending_key *b = right;
     return a->block < b->block ? -1 : a->block > b->block;
+}
+
+static int by_place(const void *left, const void *right) {
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+    return *a < *b ? -1 : *a > *b;
 }
 
 /* Neighbours of one run become a stretch. */
@@ -61,7 +68,7 @@ static void find_stretches(struct round *round) {
     }
 }
 
-/* Until nothing needs the blocks' old content. On SELSNAP_OK the promise is used up. */
+/* Until nothing needs the blocks' old content. */
 static int preserve(struct round *round) {
     struct selsnap *ss = round->ss;
     int rc = SELSNAP_OK;
@@ -69,17 +76,9 @@ static int preserve(struct round *round) {
         rc = ssn_restore_copy_back(ss, round->stretches[s].first, round->stretches[s].count);
     }
     if (rc == SELSNAP_OK && !atomic_load(&ss->abandoned)) {
-        rc = ssn_preserve_promised(ss, round->stretches, round->stretch_count, round->version + 1, round->promised);
-        round->promised = rc == SELSNAP_OK ? 0 : round->promised;
+        rc = ssn_preserve_held(ss, round->stretches, round->stretch_count, round->version + 1, &round->held);
     }
-    if (atomic_load(&ss->abandoned)) {
-        rc = SELSNAP_OK;
-    }
-    if (rc == SELSNAP_OK) {
-        ssn_store_take_back(ss->store, round->promised);
-        round->promised = 0;
-    }
-    return rc;
+    return atomic_load(&ss->abandoned) ? SELSNAP_OK : rc;
 }
 
 /* Neighbours together; the requests all at once. */
@@ -116,23 +115,63 @@ static void let_go(const struct round *round) {
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What was promised for them counts from here on for the round. */
-static void gather_promises(struct round *round) {
-    struct ssn_deferred *d = round->ss->deferred;
-    round->promised = 0;
-    pthread_mutex_lock(&d->lock);
+/* Between their places none is better than another, but such as follow each other take one write. */
+static void sort_places(const struct round *round) {
+    struct ssn_pending *slots = round->ss->deferred->slots;
+    uint64_t places[SSN_RUN_BLOCKS];
+    unsigned n = 0;
     for (unsigned i = 0; i < round->count; i++) {
-        round->promised += d->slots[round->keys[i].slot].promised ? round->ss->block_pages : 0;
+        const struct ssn_pending *pending = &slots[round->keys[i].slot];
+        if (pending->held != 0 && !pending->tried) {
+            places[n++] = pending->held;
+        }
+    }
+    qsort(places, n, sizeof places[0], by_place);
+    for (unsigned i = round->count; i > 0; i--) {
+        struct ssn_pending *pending = &slots[round->keys[i - 1].slot];
+        if (pending->held != 0 && !pending->tried) {
+            pending->held = places[--n];
+        }
+    }
+}
+
+static void gather_held(struct round *round) {
+    struct ssn_deferred *d = round->ss->deferred;
+    round->held = (struct ssn_held){round->places, 0};
+    pthread_mutex_lock(&d->lock);
+    sort_places(round);
+    for (unsigned i = 0; i < round->count; i++) {
+        const struct ssn_pending *pending = &d->slots[round->keys[i].slot];
+        round->places[i] = pending->held;
+        round->held.announced += pending->announced;
     }
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What was promised is used: should the origin fail now, the copies stay pending, but need no more space. */
-static void forget_promises(const struct round *round) {
+/* Nothing needs the blocks' old content any more: should the origin fail now, the copies stay pending without. What is
+ * left may be a transaction's, and free by now and somebody else's, if it was tried: then it is left for the next open. */
+static void let_go_of_held(struct round *round) {
     struct ssn_deferred *d = round->ss->deferred;
     pthread_mutex_lock(&d->lock);
     for (unsigned i = 0; i < round->count; i++) {
-        d->slots[round->keys[i].slot].promised = false;
+        struct ssn_pending *pending = &d->slots[round->keys[i].slot];
+        round->places[i] = pending->tried ? 0 : round->places[i];
+        pending->held = 0;
+        pending->announced = false;
+        pending->tried = false;
+    }
+    pthread_mutex_unlock(&d->lock);
+    for (unsigned i = 0; i < round->count; i++) {
+        ssn_store_untake(round->ss->store, round->places[i], round->places[i] != 0 ? round->ss->block_pages : 0);
+    }
+    ssn_store_unannounce(round->ss->store, round->held.announced);
+}
+
+static void note_tried(const struct round *round) {
+    struct ssn_deferred *d = round->ss->deferred;
+    pthread_mutex_lock(&d->lock);
+    for (unsigned i = 0; i < round->count; i++) {
+        d->slots[round->keys[i].slot].tried = true;
     }
     pthread_mutex_unlock(&d->lock);
 }
@@ -141,10 +180,13 @@ static int run_round(struct round *round) {
     struct selsnap *ss = round->ss;
     find_stretches(round);
     ssn_claims_take_in_turn(&ss->claims, round->claims, round->stretch_count);
-    gather_promises(round);
+    gather_held(round);
     int rc = preserve(round);
+    if (rc == SELSNAP_ESTORE) {
+        note_tried(round);
+    }
     if (rc == SELSNAP_OK) {
-        forget_promises(round);
+        let_go_of_held(round);
         uint8_t *buf = ssn_buffers_take(&ss->buffers);
         rc = write_origin(round, buf);
         ssn_buffers_return(&ss->buffers, buf);

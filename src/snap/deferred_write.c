@@ -4,10 +4,10 @@
  *
  *   CLAIM    the blocks, wait for others                                          -> DECIDE
  *   DECIDE   outside the gate, at a need version: copy back what restores still have to; find which blocks are pending, or
- *            need preserving by the index. For what is to be kept anew: a slot, a promise of store space, and the rest of
+ *            need preserving by the index. For what is to be kept anew: a slot, a place in the store, and the rest of
  *            a block that is written in part                                      -> RETEST
  *              no slot is free: let go of all, drain                              -> CLAIM
- *              no promise, or the rest cannot be read: let go of all              -> THROUGH
+ *              no place, or the rest cannot be read: let go of all                -> THROUGH
  *   RETEST   inside the gate: the version is the same                             -> KEEP;  else leave -> DECIDE
  *              the gate is closed: let go of all, wait until it opens             -> CLAIM
  *   KEEP     what is to be kept becomes pending under the version; the other blocks are written to the origin
@@ -43,9 +43,9 @@ struct accept {
     uint64_t version;
     bool any;
     bool keep[SSN_RUN_BLOCKS];
-    uint32_t slot[SSN_RUN_BLOCKS]; /* for a new copy; SSN_PENDING_NONE: merges, or is not kept */
-    bool promised[SSN_RUN_BLOCKS];
-    unsigned promises;
+    uint32_t slot[SSN_RUN_BLOCKS];  /* for a new copy; SSN_PENDING_NONE: merges, or is not kept */
+    bool preserves[SSN_RUN_BLOCKS]; /* and so needs a place */
+    uint64_t held[SSN_RUN_BLOCKS];
 };
 
 /* The part of block i that is written: bytes [*ret_begin, *ret_end) of the device. */
@@ -61,7 +61,7 @@ static int choose(struct accept *a) {
     struct selsnap *ss = a->ss;
     a->any = false;
     memset(a->keep, 0, sizeof a->keep);
-    memset(a->promised, 0, sizeof a->promised);
+    memset(a->preserves, 0, sizeof a->preserves);
     bool pending = ssn_deferred_has(ss->deferred, a->first, a->count);
     if (!pending && ssn_need_test(&ss->need, a->first, a->count) == SSN_NEED_CLEAR) {
         return SELSNAP_OK;
@@ -74,7 +74,7 @@ static int choose(struct accept *a) {
     int rc = ssn_plan_decide(plan, NULL, UINT64_MAX, &a->any);
     for (unsigned i = 0; rc == SELSNAP_OK && i < a->count; i++) {
         a->keep[i] = plan->kind[i] != SSN_ENTRY_NONE || (pending && ssn_deferred_has(ss->deferred, a->first + i, 1));
-        a->promised[i] = plan->kind[i] != SSN_ENTRY_NONE; /* a mark needs room for its record, at least */
+        a->preserves[i] = plan->kind[i] != SSN_ENTRY_NONE; /* a mark, as it may be data by then */
         a->any = a->any || a->keep[i];
     }
     ssn_free(&ss->mem, plan);
@@ -85,15 +85,14 @@ static int choose(struct accept *a) {
 static bool take_slots(struct accept *a) {
     struct ssn_deferred *d = a->ss->deferred;
     unsigned wanted = 0;
-    a->promises = 0;
+    memset(a->held, 0, sizeof a->held);
     pthread_mutex_lock(&d->lock);
     for (unsigned i = 0; i < a->count; i++) {
         uint32_t slot = a->keep[i] ? ssn_pending_find(d, a->first + i) : SSN_PENDING_NONE;
         bool merges = slot != SSN_PENDING_NONE && d->slots[slot].version == a->version;
         bool new = a->keep[i] && !merges;
         a->slot[i] = new ? 0 : SSN_PENDING_NONE;
-        a->promised[i] = a->promised[i] && new;
-        a->promises += a->promised[i];
+        a->preserves[i] = a->preserves[i] && new;
         wanted += new;
     }
     bool ok = wanted <= d->free_count;
@@ -106,7 +105,34 @@ static bool take_slots(struct accept *a) {
     return ok;
 }
 
-/* What take_slots() and the promise gave, and was not used. */
+/* Places for what is to be preserved. On failure some have one. */
+static int hold_places(struct accept *a) {
+    struct selsnap *ss = a->ss;
+    uint64_t left = 0;
+    for (unsigned i = 0; i < a->count; i++) {
+        left += a->preserves[i];
+    }
+    uint64_t place = 0;
+    uint64_t pages = 0;
+    for (unsigned i = 0; i < a->count; i++) {
+        if (!a->preserves[i]) {
+            continue;
+        }
+        if (pages == 0) {
+            int rc = ssn_store_hold(ss->store, left * ss->block_pages, ss->block_pages, &place, &pages);
+            if (rc != SELSNAP_OK) {
+                return rc;
+            }
+        }
+        a->held[i] = place;
+        place += ss->block_pages;
+        pages -= ss->block_pages;
+        left--;
+    }
+    return SELSNAP_OK;
+}
+
+/* What take_slots() and hold_places() gave, and was not used. */
 static void give_back(struct accept *a) {
     struct ssn_deferred *d = a->ss->deferred;
     pthread_mutex_lock(&d->lock);
@@ -116,8 +142,13 @@ static void give_back(struct accept *a) {
         }
     }
     pthread_mutex_unlock(&d->lock);
-    ssn_store_take_back(a->ss->store, (uint64_t)a->promises * a->ss->block_pages);
-    a->promises = 0;
+    for (unsigned i = 0; i < a->count; i++) {
+        if (a->held[i] != 0) {
+            ssn_store_untake(a->ss->store, a->held[i], a->ss->block_pages);
+            ssn_store_unannounce(a->ss->store, 1);
+            a->held[i] = 0;
+        }
+    }
 }
 
 /* Fills new copies of blocks that are written in part with what the live device has. */
@@ -161,10 +192,7 @@ static int decide(struct accept *a) {
     if (!take_slots(a)) {
         return NEXT_DRAIN;
     }
-    if (a->promises > 0) {
-        rc = ssn_store_promise(ss->store, (uint64_t)a->promises * ss->block_pages, ss->block_pages);
-        a->promises = rc == SELSNAP_OK ? a->promises : 0;
-    }
+    rc = hold_places(a);
     rc = rc == SELSNAP_OK ? read_rest(a) : rc;
     if (rc != SELSNAP_OK) {
         give_back(a);
@@ -192,10 +220,12 @@ static void keep(struct accept *a, unsigned i) {
     if (new) {
         d->slots[slot].block = a->first + i;
         d->slots[slot].version = a->version;
-        d->slots[slot].promised = a->promised[i];
+        d->slots[slot].held = a->held[i];
+        d->slots[slot].announced = a->held[i] != 0;
+        d->slots[slot].tried = false;
         ssn_pending_add(d, slot);
         a->slot[i] = SSN_PENDING_NONE;
-        a->promises -= a->promised[i];
+        a->held[i] = 0;
     }
     pthread_mutex_unlock(&d->lock);
 }

@@ -155,20 +155,17 @@ struct ssn_plan *ssn_plan_make(struct selsnap *ss, const struct ssn_stretch *str
 }
 
 static int preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
-                    const struct ssn_runbits *want, uint64_t cap, uint64_t promised) {
+                    const struct ssn_runbits *want, uint64_t cap, const struct ssn_held *held) {
     assert(want == NULL || stretch_count == 1);
     struct ssn_plan *plan = ssn_plan_make(ss, stretches, stretch_count);
     if (plan == NULL) {
         return SELSNAP_ENOMEM;
     }
     bool any;
-    plan->promised = promised;
+    plan->held = held;
     int rc = decide(plan, want, cap, &any);
     if (rc == SELSNAP_OK && any) {
         rc = ssn_plan_store(plan);
-    }
-    if (rc == SELSNAP_OK) {
-        ssn_store_take_back(ss->store, plan->promised); /* less was needed, or nothing any more */
     }
     ssn_free(&ss->mem, plan);
     return rc;
@@ -176,12 +173,12 @@ static int preserve(struct selsnap *ss, const struct ssn_stretch *stretches, uns
 
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
                  const struct ssn_runbits *want, uint64_t cap) {
-    return preserve(ss, stretches, stretch_count, want, cap, 0);
+    return preserve(ss, stretches, stretch_count, want, cap, NULL);
 }
 
-int ssn_preserve_promised(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
-                          uint64_t promised) {
-    return preserve(ss, stretches, stretch_count, NULL, cap, promised);
+int ssn_preserve_held(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
+                      const struct ssn_held *held) {
+    return preserve(ss, stretches, stretch_count, NULL, cap, held);
 }
 
 /* ---- with blocks taken ahead ---- */

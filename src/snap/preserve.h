@@ -23,9 +23,17 @@ struct ssn_stretch {
  */
 int ssn_preserve(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count,
                  const struct ssn_runbits *want, uint64_t cap);
-/* The same, with so many pages promised by the store: on SELSNAP_OK the promise is used up, else it still holds. */
-int ssn_preserve_promised(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
-                          uint64_t promised);
+/*
+ * The same, of blocks for which ssn_store_hold() has taken places: `held` has one for each block in order, or 0, and the
+ * store expects so many changes of them. On SELSNAP_OK the places that were used are 0; all others stay the caller's.
+ * After SELSNAP_ESTORE a held place is good for the same block only, which may be there already.
+ */
+struct ssn_held {
+    uint64_t *place;
+    uint64_t announced;
+};
+int ssn_preserve_held(struct selsnap *ss, const struct ssn_stretch *stretches, unsigned stretch_count, uint64_t cap,
+                      const struct ssn_held *held);
 /* Positive, so no error: see below. */
 enum { SSN_CLAIM_WIDER = 1 };
 /*

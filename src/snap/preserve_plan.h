@@ -23,8 +23,8 @@ struct ssn_plan {
     uint8_t *buffer; /* the blocks' old content, until the copies are written */
     /* Some blocks are taken ahead: rather than losing one, and before space is short, do nothing. */
     bool gives_way;
-    uint64_t promised; /* pages that the store has promised for this; 0 once they are taken */
-    uint64_t words[];  /* the memory of the arrays */
+    const struct ssn_held *held; /* NULL: nothing was taken before */
+    uint64_t words[];            /* the memory of the arrays */
 };
 
 /* With `ss`, stretches and blocks filled in; one allocation. NULL: no memory, and that is told. */

@@ -6,7 +6,6 @@
 #include "checksum.h"
 #include "transfers.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -81,12 +80,16 @@ static void find_zeros(struct ssn_plan *plan) {
 
 /* ---- placing and writing the copies ---- */
 
+static uint64_t held_place(const struct ssn_plan *plan, unsigned i) {
+    return plan->held != NULL ? plan->held->place[i] : 0;
+}
+
 static void give_back(struct ssn_plan *plan) {
     for (unsigned i = 0; i < plan->count; i++) {
-        if (plan->place[i] != 0) {
+        if (plan->place[i] != 0 && plan->place[i] != held_place(plan, i)) {
             ssn_store_untake(plan->ss->store, plan->place[i], plan->ss->block_pages);
-            plan->place[i] = 0;
         }
+        plan->place[i] = 0;
     }
 }
 
@@ -95,16 +98,17 @@ static int take_places(struct ssn_plan *plan) {
     uint64_t unit = plan->ss->block_pages;
     unsigned left = 0;
     for (unsigned i = 0; i < plan->count; i++) {
-        left += plan->kind[i] == SSN_ENTRY_DATA;
+        plan->place[i] = plan->kind[i] == SSN_ENTRY_DATA ? held_place(plan, i) : 0;
+        left += plan->kind[i] == SSN_ENTRY_DATA && plan->place[i] == 0;
     }
     uint64_t place = 0;
     uint64_t pages = 0;
     for (unsigned i = 0; i < plan->count; i++) {
-        if (plan->kind[i] != SSN_ENTRY_DATA) {
+        if (plan->kind[i] != SSN_ENTRY_DATA || plan->place[i] != 0) {
             continue;
         }
         if (pages == 0) {
-            int rc = ssn_store_take_promised(plan->ss->store, left * unit, unit, plan->promised, &place, &pages);
+            int rc = ssn_store_take(plan->ss->store, left * unit, unit, &place, &pages);
             if (rc != SELSNAP_OK) {
                 return rc;
             }
@@ -215,6 +219,7 @@ static void put_extents(struct ssn_plan *plan, struct ssn_txn *txn, unsigned fro
 static int commit_entries(struct ssn_plan *plan, bool essential) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, plan->ss->store);
+    txn.announced = plan->held != NULL ? plan->held->announced : 0;
     bool lost = false;
     unsigned i = 0;
     while (i < plan->count) {
@@ -266,25 +271,14 @@ static bool any_refuses(const struct ssn_plan *plan) {
     return false;
 }
 
-/* What to take is taken: the promise is kept, and counts no more. false: again, as that is given back. */
-static void use_promise(struct ssn_plan *plan, bool used) {
-    if (used) {
-        ssn_store_take_back(plan->ss->store, plan->promised);
-    } else {
-        ssn_store_promise_again(plan->ss->store, plan->promised);
-    }
-}
-
 /* Old content, places, copies. The buffer is not held any longer: others may preserve while this one waits for its flush. */
 static int make_copies(struct ssn_plan *plan) {
     plan->buffer = ssn_buffers_take(&plan->ss->buffers);
     int rc = read_old(plan);
-    assert(rc == SELSNAP_OK || plan->promised == 0); /* a plan that gives way has no promise */
     if (rc == SELSNAP_OK) {
         find_zeros(plan);
         rc = take_places(plan);
         rc = rc == SELSNAP_ENOSPACE ? give_up(plan) : rc;
-        use_promise(plan, true);
     }
     if (rc == SELSNAP_OK) {
         rc = write_copies(plan);
@@ -318,10 +312,11 @@ static int copy_and_commit(struct ssn_plan *plan) {
 int ssn_plan_store(struct ssn_plan *plan) {
     int rc = copy_and_commit(plan);
     if (rc != SELSNAP_OK) {
-        use_promise(plan, false);
         return rc;
     }
-    plan->promised = 0;
+    for (unsigned i = 0; plan->held != NULL && i < plan->count; i++) {
+        plan->held->place[i] = plan->place[i] == held_place(plan, i) ? 0 : held_place(plan, i);
+    }
     tell(plan);
     return SELSNAP_OK;
 }

@@ -15,11 +15,13 @@
 #include <string.h>
 
 enum {
-    ADMIT_ATTEMPTS = 3,      /* checkpoints for one transaction's sake, where one may help */
-    CROWD_ATTEMPTS = 1000,   /* for room in ring and maps: others may use up what each one frees */
+    ADMIT_ATTEMPTS = 3,    /* checkpoints for one transaction's sake, where one may help */
+    CROWD_ATTEMPTS = 1000, /* for room in ring and maps, or for what is announced: others may use what each one frees */
     CHANGES_PER_LEAF = 1300, /* bytes: what a leaf holds at least, when changes fill new ones */
+    LEAVES_OF_INNER = 50,    /* what an inner page above new leaves holds at least */
     SPACE_ITEM_BYTES = 29,
-    TIGHT_NEED = 100, /* pages: a checkpoint of this size has a ledger of one page */
+    ANNOUNCED_BYTES = 80, /* of a change that is announced */
+    TIGHT_NEED = 100,     /* pages: a checkpoint of this size has a ledger of one page */
     COPY_BYTES = 65536,
 };
 
@@ -46,29 +48,52 @@ static struct load load_of(const struct ssn_txn *txn) {
 
 /* ---- what the next checkpoint may need ---- */
 
-uint64_t ssn_store_need(struct ssn_store *store, uint64_t ops, uint64_t bytes, uint64_t runs) {
+/* journal.lock: what is published and not folded, and what waits to be. */
+static struct ssn_load unfolded(const struct ssn_store *store) {
+    struct ssn_load load = {0, 0, 0};
     const struct ssn_generation *generations[] = {&store->active, &store->frozen};
     const struct ssn_batch *batches[] = {store->journal.open, store->journal.flight};
     for (int i = 0; i < 2; i++) {
         if (generations[i]->map != NULL) {
-            ops += ssn_map_count(generations[i]->map);
-            bytes += ssn_map_bytes(generations[i]->map);
-            runs += generations[i]->taken.count + generations[i]->given.count;
+            load.ops += ssn_map_count(generations[i]->map);
+            load.bytes += ssn_map_bytes(generations[i]->map);
+            load.runs += generations[i]->taken.count + generations[i]->given.count;
         }
         if (batches[i] != NULL) {
-            ops += batches[i]->ops;
-            bytes += batches[i]->bytes;
-            runs += batches[i]->run_count;
+            load.ops += batches[i]->ops;
+            load.bytes += batches[i]->bytes;
+            load.runs += batches[i]->run_count;
         }
+    }
+    return load;
+}
+
+/* Leaves that the tree may grow by. */
+static uint64_t new_leaves(const struct ssn_load *load) {
+    return (load->bytes + load->runs * (UINT64_C(2) * SPACE_ITEM_BYTES)) / CHANGES_PER_LEAF + 2;
+}
+
+uint64_t ssn_store_need(struct ssn_store *store, const struct ssn_load *more, uint64_t announced) {
+    struct ssn_load load = unfolded(store);
+    load.ops += more->ops;
+    load.bytes += more->bytes;
+    load.runs += more->runs;
+    uint64_t growth = 0;
+    if (announced > 0) {
+        /* A checkpoint without the announced changes keeps these pages; and the one with them writes as many more. */
+        growth = new_leaves(&load);
+        growth = 2 * (growth + growth / LEAVES_OF_INNER + 1);
+        load.ops += announced;
+        load.bytes += announced * ANNOUNCED_BYTES;
+        load.runs += announced;
     }
     uint64_t leaves = atomic_load(&store->leaf_count);
     uint64_t pages = atomic_load(&store->page_count);
     uint64_t inner = pages > leaves ? pages - leaves : 0;
     uint64_t level = atomic_load(&store->root_level);
-    uint64_t dirty =
-        ssn_min_u64(ops + 2 * runs, leaves) + (bytes + runs * (UINT64_C(2) * SPACE_ITEM_BYTES)) / CHANGES_PER_LEAF + 2;
-    uint64_t above = ssn_min_u64(inner, dirty * level) + dirty / 50 + level + 1;
-    return dirty + above + ssn_ledger_pages(2 * (dirty + above));
+    uint64_t dirty = ssn_min_u64(load.ops + 2 * load.runs, leaves) + new_leaves(&load);
+    uint64_t above = ssn_min_u64(inner, dirty * level) + dirty / LEAVES_OF_INNER + level + 1;
+    return dirty + above + ssn_ledger_pages(2 * (dirty + above)) + growth;
 }
 
 static uint64_t map_memory(const struct ssn_store *store) {
@@ -97,22 +122,24 @@ static bool changes_wait(const struct ssn_store *store) {
     return journal->used > 0 || journal->flight != NULL || (journal->open != NULL && journal->open->len > 0);
 }
 
+/* Pages that stay after a transaction, beside what the next checkpoint needs. */
+static uint64_t kept_after(const struct ssn_store *store, const struct ssn_txn *txn, const struct load *load,
+                           bool essential) {
+    if (essential && load->deletes + load->gives > 0) {
+        return 0; /* what lessens the store may use the reserve up */
+    }
+    /* What records losses leaves a part of it to that. So does what was announced, and has found all of it then. */
+    return essential || txn->announced > 0 ? store->fixed_reserve / 4 : store->fixed_reserve;
+}
+
 /* journal.lock. SELSNAP_EBUSY: not before a checkpoint. */
-static int check_space(struct ssn_store *store, const struct load *load, bool essential) {
+static int check_space(struct ssn_store *store, const struct ssn_txn *txn, const struct load *load, bool essential) {
+    const struct ssn_load more = {load->ops, load->bytes, load->takes + load->gives};
     uint64_t room = atomic_load(&store->space.room);
-    uint64_t need = ssn_store_need(store, load->ops, load->bytes, load->takes + load->gives);
-    /* What lessens the store may use the reserve up; what records losses leaves a part of it to that. */
-    uint64_t keep = store->fixed_reserve;
-    uint64_t promised = atomic_load(&store->space.promised);
-    if (!essential && promised > 0) {
-        uint64_t runs = load->takes + load->gives;
-        uint64_t more = ssn_store_promised_changes(store, promised);
-        need = ssn_store_need(store, load->ops + more, load->bytes + more * SSN_PROMISED_BYTES, runs + more);
-        keep += promised;
-    }
-    if (essential) {
-        keep = load->deletes + load->gives > 0 ? 0 : store->fixed_reserve / 4;
-    }
+    uint64_t keep = kept_after(store, txn, load, essential);
+    uint64_t announced = keep > 0 ? atomic_load(&store->announced) : txn->announced;
+    assert(announced >= txn->announced);
+    uint64_t need = ssn_store_need(store, &more, announced - txn->announced);
     bool wait = changes_wait(store);
     if (room >= need + keep) {
         bool tight = need > TIGHT_NEED && room < 4 * store->fixed_reserve;
@@ -352,7 +379,7 @@ static int admit(struct ssn_store *store, const struct ssn_txn *txn, const struc
     if (maps_full(store)) {
         return SELSNAP_EBUSY;
     }
-    int rc = check_space(store, load, essential);
+    int rc = check_space(store, txn, load, essential);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -414,7 +441,8 @@ static int join(struct ssn_store *store, const struct ssn_txn *txn, const struct
             }
             continue;
         }
-        bool crowded = rc == SELSNAP_EBUSY && (maps_full(store) || !ssn_journal_fits(journal, txn->len));
+        bool crowded =
+            rc == SELSNAP_EBUSY && (maps_full(store) || !ssn_journal_fits(journal, txn->len) || txn->announced > 0);
         bool may_help = rc == SELSNAP_EBUSY || (rc == SELSNAP_ENOMEM && changes_wait(store));
         if (!may_help || attempts >= (crowded ? CROWD_ATTEMPTS : ADMIT_ATTEMPTS)) {
             return rc == SELSNAP_EBUSY ? SELSNAP_ENOSPACE : rc;

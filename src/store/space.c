@@ -234,29 +234,31 @@ static int find_unit(struct ssn_space *space, uint64_t unit, struct ssn_run *ret
     return SELSNAP_ENOSPACE;
 }
 
-/* A new window, or a longer one, where `wanted` pages lie in a row as far as there are such. */
+/* Lengthens the window by free pages that follow it. SELSNAP_ENOENT: none do. */
+static int lengthen_window(struct ssn_space *space, uint64_t most) {
+    uint64_t end = space->window.place + space->window.pages;
+    struct ssn_run run;
+    int rc = end < space->store_pages ? next_free(space, end, end + 1, &run) : SELSNAP_ENOENT;
+    rc = rc == SELSNAP_OK ? next_free(space, end, space->store_pages, &run) : rc;
+    if (rc != SELSNAP_OK) {
+        return rc;
+    }
+    run.pages = ssn_min_u64(run.pages, most);
+    if (!ssn_runs_add(&space->busy, run.place, run.pages)) {
+        return SELSNAP_ENOMEM;
+    }
+    space->window.pages += run.pages;
+    return SELSNAP_OK;
+}
+
+/* A new window, or a longer one, of a unit or more, where `wanted` pages lie in a row as far as there are such. */
 static int move_window(struct ssn_space *space, uint64_t wanted, uint64_t unit) {
     uint64_t size = ssn_max_u64(WINDOW_PAGES, wanted);
-    struct ssn_run run;
-    int rc;
-    if (space->window.pages > 0) {
-        uint64_t end = space->window.place + space->window.pages;
-        rc = end < space->store_pages ? next_free(space, end, end + 1, &run) : SELSNAP_ENOENT;
-        if (rc == SELSNAP_OK) {
-            rc = next_free(space, end, space->store_pages, &run);
-        }
-        if (rc == SELSNAP_OK) {
-            run.pages = ssn_min_u64(run.pages, size);
-            if (!ssn_runs_add(&space->busy, run.place, run.pages)) {
-                return SELSNAP_ENOMEM;
-            }
-            space->window.pages += run.pages;
-            return SELSNAP_OK;
-        }
-        if (rc != SELSNAP_ENOENT || space->window.pages >= unit) {
-            return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
-        }
+    int rc = space->window.pages > 0 ? lengthen_window(space, size) : SELSNAP_ENOENT;
+    if (space->window.pages >= unit || (rc != SELSNAP_OK && rc != SELSNAP_ENOENT)) {
+        return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
     }
+    struct ssn_run run;
     rc = ssn_space_drop_window(space);
     rc = rc != SELSNAP_OK ? rc : find_unit(space, unit, &run);
     if (rc != SELSNAP_OK) {
@@ -270,17 +272,81 @@ static int move_window(struct ssn_space *space, uint64_t wanted, uint64_t unit) 
     return SELSNAP_OK;
 }
 
-static bool add_lease(struct ssn_space *space, const struct ssn_run *run, uint64_t failures) {
-    pthread_mutex_lock(&space->lease_lock);
+/* ---- leases; lease_lock held ---- */
+
+/* The first lease that ends after `place`. */
+static size_t find_lease(const struct ssn_space *space, uint64_t place) {
+    size_t low = 0;
+    size_t high = space->lease_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct ssn_lease *lease = &space->leases[middle];
+        if (lease->place + lease->pages > place) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* Room for one more. */
+static bool room_for_lease(struct ssn_space *space) {
     void *leases = space->leases;
     bool ok = ssn_grow(space->mem, &leases, &space->lease_capacity, space->lease_count, sizeof *space->leases);
     space->leases = leases;
-    if (ok) {
-        space->leases[space->lease_count++] = (struct ssn_lease){run->place, run->pages, failures};
+    return ok;
+}
+
+/* There is room. */
+static void insert_lease(struct ssn_space *space, size_t at, struct ssn_lease lease) {
+    memmove(space->leases + at + 1, space->leases + at, (space->lease_count - at) * sizeof *space->leases);
+    space->leases[at] = lease;
+    space->lease_count++;
+}
+
+static void remove_lease(struct ssn_space *space, size_t at) {
+    space->lease_count--;
+    memmove(space->leases + at, space->leases + at + 1, (space->lease_count - at) * sizeof *space->leases);
+}
+
+static bool add_lease(struct ssn_space *space, const struct ssn_run *run, uint64_t failures) {
+    pthread_mutex_lock(&space->lease_lock);
+    size_t at = find_lease(space, run->place);
+    struct ssn_lease *before = at > 0 ? &space->leases[at - 1] : NULL;
+    bool joins = before != NULL && before->place + before->pages == run->place && before->failures == failures;
+    bool ok = joins || room_for_lease(space);
+    if (joins) {
+        before->pages += run->pages;
+    } else if (ok) {
+        insert_lease(space, at, (struct ssn_lease){run->place, run->pages, failures});
     }
     pthread_mutex_unlock(&space->lease_lock);
     return ok;
 }
+
+/* There is room for one more. Takes the run out; gives the pages that were leased, and the oldest lease's failures. */
+static uint64_t cut_leases(struct ssn_space *space, uint64_t place, uint64_t pages, uint64_t *ret_failures) {
+    uint64_t end = place + pages;
+    uint64_t found = 0;
+    size_t at = find_lease(space, place);
+    while (at < space->lease_count && space->leases[at].place < end) {
+        struct ssn_lease lease = space->leases[at];
+        uint64_t lease_end = lease.place + lease.pages;
+        found += ssn_min_u64(end, lease_end) - ssn_max_u64(place, lease.place);
+        *ret_failures = ssn_min_u64(*ret_failures, lease.failures);
+        remove_lease(space, at);
+        if (lease.place < place) {
+            insert_lease(space, at++, (struct ssn_lease){lease.place, place - lease.place, lease.failures});
+        }
+        if (lease_end > end) {
+            insert_lease(space, at++, (struct ssn_lease){end, lease_end - end, lease.failures});
+        }
+    }
+    return found;
+}
+
+/* ---- taking ---- */
 
 /* The step that was passed upwards, of those that are told; 0: none. */
 static unsigned filling(struct ssn_space *space) {
@@ -314,6 +380,7 @@ static int take_locked(struct ssn_space *space, uint64_t wanted, uint64_t unit, 
         }
     }
     struct ssn_run run = {space->window.place, ssn_min_u64(wanted, space->window.pages) / unit * unit};
+    assert(run.pages >= unit);
     if (!add_lease(space, &run, failures)) {
         return SELSNAP_ENOMEM;
     }
@@ -324,12 +391,11 @@ static int take_locked(struct ssn_space *space, uint64_t wanted, uint64_t unit, 
     return SELSNAP_OK;
 }
 
-int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t own,
-                   uint64_t failures, struct ssn_run *ret_run, unsigned *ret_percent) {
+int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t failures,
+                   struct ssn_run *ret_run, unsigned *ret_percent) {
     pthread_mutex_lock(&space->lock);
     ssn_space_poll_locked(space);
     ssn_space_tell_room(space);
-    keep += atomic_load(&space->promised) - own;
     int rc = take_locked(space, wanted, unit, keep, failures, ret_run);
     ssn_space_tell_room(space);
     *ret_percent = filling(space);
@@ -337,62 +403,9 @@ int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint
     return rc;
 }
 
-bool ssn_space_promise(struct ssn_space *space, uint64_t pages, uint64_t keep) {
-    pthread_mutex_lock(&space->lock);
-    ssn_space_poll_locked(space);
-    ssn_space_tell_room(space);
-    uint64_t promised = atomic_load(&space->promised);
-    /* What waits may be for metadata only by the time that this is taken, or wait still. */
-    uint64_t ready = atomic_load(&space->room) - atomic_load(&space->waiting);
-    bool ok = ready >= keep + promised + pages;
-    atomic_store(&space->promised, promised + (ok ? pages : 0));
-    pthread_mutex_unlock(&space->lock);
-    return ok;
-}
-
-void ssn_space_promise_by(struct ssn_space *space, int64_t pages) {
-    pthread_mutex_lock(&space->lock);
-    uint64_t promised = atomic_load(&space->promised);
-    assert(pages >= 0 || promised >= (uint64_t)-pages);
-    atomic_store(&space->promised, promised + (uint64_t)pages);
-    pthread_mutex_unlock(&space->lock);
-}
-
-/* lease_lock: takes the run out of the leases; gives the pages that were leased, and the oldest lease's failures. */
-static uint64_t cut_leases(struct ssn_space *space, uint64_t place, uint64_t pages, uint64_t *ret_failures) {
-    uint64_t end = place + pages;
-    uint64_t found = 0;
-    for (size_t i = 0; i < space->lease_count;) {
-        struct ssn_lease lease = space->leases[i];
-        uint64_t lease_end = lease.place + lease.pages;
-        if (lease_end <= place || lease.place >= end) {
-            i++;
-            continue;
-        }
-        found += ssn_min_u64(end, lease_end) - ssn_max_u64(place, lease.place);
-        *ret_failures = ssn_min_u64(*ret_failures, lease.failures);
-        space->leases[i] = space->leases[--space->lease_count];
-        if (lease.place < place) {
-            space->leases[space->lease_count++] = (struct ssn_lease){lease.place, place - lease.place, lease.failures};
-        }
-        if (lease_end > end) {
-            space->leases[space->lease_count++] = (struct ssn_lease){end, lease_end - end, lease.failures};
-        }
-    }
-    return found;
-}
-
-/* lease_lock: room for what a cut may add. */
-static bool room_to_cut(struct ssn_space *space) {
-    void *leases = space->leases;
-    bool ok = ssn_grow(space->mem, &leases, &space->lease_capacity, space->lease_count, sizeof *space->leases);
-    space->leases = leases;
-    return ok;
-}
-
 int ssn_space_claim(struct ssn_space *space, uint64_t place, uint64_t pages, uint64_t *ret_failures) {
     pthread_mutex_lock(&space->lease_lock);
-    bool ok = room_to_cut(space);
+    bool ok = room_for_lease(space);
     uint64_t found = ok ? cut_leases(space, place, pages, ret_failures) : 0;
     pthread_mutex_unlock(&space->lease_lock);
     if (!ok || found == pages) {
@@ -411,7 +424,7 @@ void ssn_space_untake(struct ssn_space *space, uint64_t place, uint64_t pages) {
     pthread_mutex_lock(&space->lock);
     pthread_mutex_lock(&space->lease_lock);
     /* What no lease covers is a transaction's by now. Without memory it stays out of use until the next open. */
-    bool ok = room_to_cut(space) && cut_leases(space, place, pages, &failures) == pages;
+    bool ok = room_for_lease(space) && cut_leases(space, place, pages, &failures) == pages;
     pthread_mutex_unlock(&space->lease_lock);
     if (ok && ssn_runs_reserve(&space->busy, 1)) {
         bool moved = ssn_runs_add(&space->limbo_next, place, pages);

@@ -55,10 +55,8 @@ struct ssn_space {
     uint64_t no_unit;      /* no free run of so many pages was found since something last became free */
     unsigned told;         /* the last SELSNAP_EVENT_STORE_FILLING */
 
-    _Atomic uint64_t promised; /* pages of room that are promised; written with lock held */
-
     pthread_mutex_t lease_lock;
-    struct ssn_lease *leases;
+    struct ssn_lease *leases; /* by place, apart */
     size_t lease_count;
     size_t lease_capacity;
 
@@ -73,14 +71,10 @@ void ssn_space_fini(struct ssn_space *space);
 int ssn_space_load(struct ssn_space *space, const struct ssn_root *root, uint64_t free_pages,
                    const struct ssn_runs *taken);
 
-/* For data, as ssn_store_take_promised(); `keep` pages of room stay, and what is promised to others. `failures` goes
- * into the lease. ret_percent: 0, or the filling event to tell. */
-int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t own,
-                   uint64_t failures, struct ssn_run *ret_run, unsigned *ret_percent);
-/* Whether so many pages could be promised, with `keep` pages of room beside all that is. */
-bool ssn_space_promise(struct ssn_space *space, uint64_t pages, uint64_t keep);
-/* Changes what is promised, without asking. */
-void ssn_space_promise_by(struct ssn_space *space, int64_t pages);
+/* For data, as ssn_store_take(); `keep` pages of room stay. `failures` goes into the lease. ret_percent: 0, or the
+ * filling event to tell. */
+int ssn_space_take(struct ssn_space *space, uint64_t wanted, uint64_t unit, uint64_t keep, uint64_t failures,
+                   struct ssn_run *ret_run, unsigned *ret_percent);
 void ssn_space_untake(struct ssn_space *space, uint64_t place, uint64_t pages);
 /* A transaction takes the run over from the leases. ret_failures: of the oldest lease. SELSNAP_ENOMEM: nothing changed.
  */

@@ -3,6 +3,7 @@
  * locks. */
 #include "store_inner.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -312,9 +313,10 @@ uint64_t ssn_store_take_id(struct ssn_store *store) {
 
 /* Whether a checkpoint would bring so many pages for data within reach. */
 static bool may_gain(struct ssn_store *store, uint64_t unit) {
+    const struct ssn_load nothing = {0, 0, 0};
     pthread_mutex_lock(&store->journal.lock);
     uint64_t given = store->active.given.pages + (store->frozen.map != NULL ? store->frozen.given.pages : 0);
-    uint64_t need = ssn_store_need(store, 0, 0, 0);
+    uint64_t need = ssn_store_need(store, &nothing, 0);
     pthread_mutex_unlock(&store->journal.lock);
     uint64_t room = atomic_load(&store->space.room) + given;
     /* The checkpoint itself takes about as many pages as it gives; those it gives are not for data yet. */
@@ -322,57 +324,36 @@ static bool may_gain(struct ssn_store *store, uint64_t unit) {
            (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
 }
 
-/* Pages that stay beside data: for the changes that come with a run, and with what is promised. */
-static uint64_t kept_room(struct ssn_store *store, uint64_t promised) {
-    uint64_t more = ssn_store_promised_changes(store, promised);
-    uint64_t ops = NEED_OF_A_WRITE + more;
+/* Pages that stay beside data: for the changes that come with a run, and for what is announced. */
+static uint64_t kept_room(struct ssn_store *store) {
+    const struct ssn_load with_a_run = {NEED_OF_A_WRITE, 0, NEED_OF_A_WRITE};
     pthread_mutex_lock(&store->journal.lock);
-    uint64_t keep = ssn_store_need(store, ops, more * SSN_PROMISED_BYTES, ops) + store->fixed_reserve;
+    uint64_t keep = ssn_store_need(store, &with_a_run, atomic_load(&store->announced)) + store->fixed_reserve;
     pthread_mutex_unlock(&store->journal.lock);
     return keep;
 }
 
-/* Wanted of the space: a run of it, or a promise. */
-struct wish {
-    bool promise;
-    uint64_t pages;
-    uint64_t unit;
-    uint64_t own; /* pages of what is promised */
-};
-
-static int try_wish(struct ssn_store *store, const struct wish *wish, struct ssn_run *ret_run) {
+static int try_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, struct ssn_run *ret_run) {
     unsigned percent = 0;
-    uint64_t promised = atomic_load(&store->space.promised);
-    if (wish->promise) {
-        uint64_t keep = kept_room(store, promised + wish->pages);
-        return ssn_space_promise(&store->space, wish->pages, keep) ? SELSNAP_OK : SELSNAP_ENOSPACE;
-    }
-    int rc = ssn_space_take(&store->space, wish->pages, wish->unit, kept_room(store, promised), wish->own,
-                            atomic_load(&store->flush_failures), ret_run, &percent);
+    int rc = ssn_space_take(&store->space, wanted, unit, kept_room(store), atomic_load(&store->flush_failures), ret_run,
+                            &percent);
     if (percent != 0) {
         ssn_event(store->report, SELSNAP_EVENT_STORE_FILLING, 0, 0, 0, percent);
     }
     return rc;
 }
 
-static int get_wish(struct ssn_store *store, const struct wish *wish, struct ssn_run *ret_run) {
+int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages) {
+    struct ssn_run run = {0, 0};
     int rc = SELSNAP_ENOSPACE;
     for (int attempt = 0; rc == SELSNAP_ENOSPACE; attempt++) {
-        rc = try_wish(store, wish, ret_run);
-        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, wish->unit)) {
+        rc = try_take(store, wanted, unit, &run);
+        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, unit)) {
             break;
         }
         int folded = ssn_checkpoint_shared(store, true);
         rc = folded == SELSNAP_OK ? rc : folded;
     }
-    return rc;
-}
-
-int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t promised,
-                            uint64_t *ret_place, uint64_t *ret_pages) {
-    struct ssn_run run = {0, 0};
-    const struct wish wish = {false, wanted, unit, promised};
-    int rc = get_wish(store, &wish, &run);
     if (rc == SELSNAP_ENOSPACE) {
         return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data", unit);
     }
@@ -383,25 +364,19 @@ int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t u
     return rc;
 }
 
-int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages) {
-    return ssn_store_take_promised(store, wanted, unit, 0, ret_place, ret_pages);
+int ssn_store_hold(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages) {
+    uint64_t changes = wanted / unit;
+    /* First, so that two who hold at once do not count on the same room. */
+    atomic_fetch_add(&store->announced, changes);
+    int rc = ssn_store_take(store, wanted, unit, ret_place, ret_pages);
+    ssn_store_unannounce(store, rc == SELSNAP_OK ? changes - *ret_pages / unit : changes);
+    return rc;
 }
 
-int ssn_store_promise(struct ssn_store *store, uint64_t pages, uint64_t unit) {
-    const struct wish wish = {true, pages, unit, 0};
-    return get_wish(store, &wish, NULL);
-}
-
-void ssn_store_take_back(struct ssn_store *store, uint64_t promised) {
-    if (promised > 0) {
-        ssn_space_promise_by(&store->space, -(int64_t)promised);
-    }
-}
-
-void ssn_store_promise_again(struct ssn_store *store, uint64_t promised) {
-    if (promised > 0) {
-        ssn_space_promise_by(&store->space, (int64_t)promised);
-    }
+void ssn_store_unannounce(struct ssn_store *store, uint64_t changes) {
+    uint64_t before = atomic_fetch_sub(&store->announced, changes);
+    assert(before >= changes);
+    (void)before;
 }
 
 void ssn_store_untake(struct ssn_store *store, uint64_t place, uint64_t pages) {

@@ -148,6 +148,7 @@ struct ssn_txn {
     size_t capacity;
     uint32_t op_count;
     int error;
+    uint64_t announced; /* changes of it that ssn_store_hold() announced; set by the caller */
 };
 
 enum { SSN_TXN_MAX = 49152 }; /* bytes of operations in one transaction; commit refuses more with SELSNAP_ELIMIT */
@@ -186,16 +187,12 @@ int ssn_store_settle(struct ssn_store *store, bool *ret_ever);
  */
 int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
 /*
- * Promises room for data that will be taken later, in runs of `unit` pages: as much less is there for everybody else.
- * To take it, give what was promised to ssn_store_take_promised(), and take the promise back when the transaction is
- * about to be committed. SELSNAP_ENOSPACE: nothing is promised; a checkpoint was tried where that can help.
+ * The same, for data whose record is committed much later and must not fail for space then: it announces one change for
+ * each unit taken, with an entry and a run. Whoever takes space or commits leaves room for what is announced. A
+ * transaction that carries announced changes says so in `announced`; they stay announced until ssn_store_unannounce().
  */
-int ssn_store_promise(struct ssn_store *store, uint64_t pages, uint64_t unit);
-int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t promised,
-                            uint64_t *ret_place, uint64_t *ret_pages);
-void ssn_store_take_back(struct ssn_store *store, uint64_t promised);
-/* After what was taken under it was given back with ssn_store_untake(): the promise holds again. */
-void ssn_store_promise_again(struct ssn_store *store, uint64_t promised);
+int ssn_store_hold(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
+void ssn_store_unannounce(struct ssn_store *store, uint64_t changes);
 /* Pages that are free for data, without the reserve; *ret_all: of how many. Cheap; a moment's view. */
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 /* Gives back what no transaction took (it is used again only when the read sections open now have ended). */

@@ -96,6 +96,7 @@ struct ssn_store {
     _Atomic uint64_t commits;
     _Atomic uint64_t checkpoints;
     _Atomic uint64_t pages_written;
+    _Atomic uint64_t announced; /* changes; see ssn_store_hold() */
     _Atomic uint64_t retry_at; /* pages of the ring used below which no checkpoint is tried unasked, since one failed */
     _Atomic bool failed;
 };
@@ -156,13 +157,17 @@ bool ssn_generation_seek(const struct ssn_generation *generation, const struct s
 
 /* Writes out what waits; no new transaction joins. */
 int ssn_store_drain(struct ssn_store *store);
-/* The changes that will record what is promised: an entry and a run for each block. */
-enum { SSN_PROMISED_BYTES = 80 };
-static inline uint64_t ssn_store_promised_changes(const struct ssn_store *store, uint64_t promised_pages) {
-    return promised_pages / (store->facts.block_bytes / SSN_PAGE_SIZE);
-}
-/* Pages that the next checkpoint may need, with so many more changes. journal.lock or a moment's view. */
-uint64_t ssn_store_need(struct ssn_store *store, uint64_t ops, uint64_t bytes, uint64_t runs);
+/* What a checkpoint would have to bring into the tree. */
+struct ssn_load {
+    uint64_t ops; /* puts and deletes */
+    uint64_t bytes;
+    uint64_t runs; /* taken and given */
+};
+/*
+ * Pages that the next checkpoint may need, with so much more; and with so many announced changes after it, for which
+ * there must be room still when the tree has grown by all else. journal.lock.
+ */
+uint64_t ssn_store_need(struct ssn_store *store, const struct ssn_load *more, uint64_t announced);
 /* Percent of the limit that the ring, or memory, has in use. journal.lock. */
 unsigned ssn_store_pressure_locked(struct ssn_store *store);
 

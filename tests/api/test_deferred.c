@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -366,7 +367,7 @@ static void test_full_store__policy_give_up__blocks_are_lost_from_then_on_and_no
     rig_close(&rig);
 }
 
-static void test_views__of_a_full_store__do_not_take_what_is_promised(void **state) {
+static void test_views__of_a_full_store__leave_what_is_held(void **state) {
     (void)state;
     struct rig rig;
     open_small(&rig, MANY * BLOCK);
@@ -391,6 +392,91 @@ static void test_views__of_a_full_store__do_not_take_what_is_promised(void **sta
     assert_ok(selsnap_view_reset(view));
     assert_ok(selsnap_view_close(view));
     rig_close(&rig);
+}
+
+/* Fills the store by what is not deferred: a view, until it is refused, and snapshots. */
+static void fill_beside(struct rig *rig, selsnap_view *view, uint64_t stride) {
+    uint8_t buf[4 * BLOCK];
+    memset(buf, 'v', sizeof buf);
+    int code = SELSNAP_OK;
+    for (uint64_t n = 0; code == SELSNAP_OK && n < rig->block_count; n++) {
+        uint64_t rows = rig->block_count / stride;
+        uint64_t b = n / rows + n % rows * stride; /* far apart, and in the end all */
+        code = selsnap_view_write(view, buf, rig->block_bytes, b * rig->block_bytes);
+        code = code == SELSNAP_OK && n % 8 == 0 ? selsnap_view_flush(view) : code;
+    }
+    assert_int_equal(code == SELSNAP_OK ? selsnap_view_flush(view) : code, SELSNAP_ENOSPACE);
+    code = SELSNAP_OK;
+    for (unsigned i = 0; code == SELSNAP_OK && i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "more%u", i);
+        uint64_t id;
+        code = rig_try_snapshot(rig, name, 0, 0, SELSNAP_POLICY_FAIL_WRITE, &id);
+    }
+}
+
+struct filled {
+    uint64_t blocks; /* of the origin */
+    uint64_t store_bytes;
+    uint32_t block_bytes;
+    uint64_t before;   /* blocks preserved before, */
+    uint64_t stride;   /* so far from each other */
+    uint64_t accepted; /* blocks that are pending while the store is filled */
+};
+
+/* Blocks accepted, the tree grown and the store filled beside them: they drain. */
+static void accept_fill_and_flush(const struct filled *f) {
+    const struct rig_options options = {.origin_bytes = f->blocks * f->block_bytes,
+                                        .store_bytes = f->store_bytes,
+                                        .journal_bytes = 65536,
+                                        .block_bytes = f->block_bytes,
+                                        .deferred = f->accepted * f->block_bytes};
+    struct rig rig;
+    rig_open(&rig, &options);
+    /* Free space in pieces: what the first half was preserved for goes again. */
+    uint64_t first = rig_snapshot(&rig, "first", 0, 0);
+    uint64_t second = 0;
+    for (uint64_t n = 0; n < f->before; n++) {
+        if (n == f->before / 2) {
+            second = rig_snapshot(&rig, "second", 0, 0);
+        }
+        rig_write(&rig, n * f->stride, 1, 1);
+    }
+    assert_ok(selsnap_snapshot_delete(rig.ss, first));
+    rig_settle(&rig);
+    uint64_t id = rig_snapshot(&rig, "s", 0, 0);
+    selsnap_view *view = rig_view(&rig, second, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_ERROR);
+    uint64_t kept = 0;
+    while (kept < f->accepted && kept * f->stride < f->blocks &&
+           rig_try_write(&rig, kept * f->stride, 1, 2) == SELSNAP_OK) {
+        kept++;
+    }
+    fill_beside(&rig, view, f->stride);
+    assert_ok(selsnap_flush(rig.ss));
+    for (uint64_t n = 0; n < kept; n++) {
+        rig_assert_origin(&rig, n * f->stride, 1, 2);
+        rig_assert_snapshot(&rig, id, n * f->stride, 1, n < f->before ? 1 : 0);
+    }
+    assert_int_equal(rig_stats(&rig).blocks_lost, 0);
+    assert_ok(selsnap_view_reset(view));
+    assert_ok(selsnap_view_close(view));
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
+static void test_accepted_writes__store_filled_beside_them__drain(void **state) {
+    (void)state;
+    for (uint64_t accepted = 1; accepted < 90; accepted += 8) {
+        const struct filled small = {MANY, 2 << 20, BLOCK, 60, 3, accepted};
+        accept_fill_and_flush(&small);
+    }
+    for (uint64_t accepted = 1; accepted < 24; accepted += 4) {
+        const struct filled coarse = {MANY / 4, 2 << 20, 4 * BLOCK, 60, 2, accepted};
+        accept_fill_and_flush(&coarse);
+    }
+    /* Their records touch many pages of the tree. */
+    const struct filled wide = {32 * MANY, 24 << 20, BLOCK, 3000, 8, 250};
+    accept_fill_and_flush(&wide);
 }
 
 /* ---- room in memory, and time ---- */
@@ -681,7 +767,8 @@ int main(void) {
         cmocka_unit_test(test_restore__with_pending_writes__undoes_them_and_keeps_later_ones),
         cmocka_unit_test(test_full_store__policy_fail__told_at_acceptance_and_flush_succeeds),
         cmocka_unit_test(test_full_store__policy_give_up__blocks_are_lost_from_then_on_and_no_others),
-        cmocka_unit_test(test_views__of_a_full_store__do_not_take_what_is_promised),
+        cmocka_unit_test(test_views__of_a_full_store__leave_what_is_held),
+        cmocka_unit_test(test_accepted_writes__store_filled_beside_them__drain),
         cmocka_unit_test(test_writes__beyond_the_bound__drain_first),
         cmocka_unit_test(test_open__deferred_bytes__fit_the_memory_limit_or_are_refused),
         cmocka_unit_test(test_step__drains),

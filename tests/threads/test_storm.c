@@ -28,6 +28,7 @@ static const struct world_config configs[] = {
     {"deferred", 192 * 4096, 48 << 20, 256 << 10, 4096, 0, false, 10, 0, 0, false, 80},
     {"defers-few", 160 * 4096, 1536 << 10, 65536, 4096, 50, true, 10, 0, 0, false, 20},
     {"defers-restores", 40 * 4096, 24 << 20, 131072, 4096, 0, false, 8, 0, 0, true, 40},
+    {"defers-16k", 40 * 16384 + 1536, 2560 << 10, 65536, 16384, 50, true, 10, 0, 0, false, 12},
     {"blocks16k", 60 * 16384 + 1536, 48 << 20, 131072, 16384, 20, false, 8, 0, 0, false, 0},
 };
 
@@ -172,6 +173,11 @@ static void test_storm__deferred_and_full__everything_read_is_allowed(void **sta
     assert_true(run_config("defers-few", 1, 8, 6, 500) > 0);
 }
 
+static void test_storm__deferred_blocks_of_16k_and_full__everything_read_is_allowed(void **state) {
+    (void)state;
+    assert_true(run_config("defers-16k", 1, 4, 6, 400) > 0);
+}
+
 static void test_storm__deferred_with_restores__everything_read_is_allowed(void **state) {
     (void)state;
     assert_int_equal(run_config("defers-restores", 1, 8, 6, 500), 0);
@@ -196,6 +202,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_storm__many_restores__everything_read_is_allowed),
         cmocka_unit_test(test_storm__deferred__everything_read_is_allowed),
         cmocka_unit_test(test_storm__deferred_and_full__everything_read_is_allowed),
+        cmocka_unit_test(test_storm__deferred_blocks_of_16k_and_full__everything_read_is_allowed),
         cmocka_unit_test(test_storm__deferred_with_restores__everything_read_is_allowed),
         cmocka_unit_test(test_storm__blocks_of_16k__everything_read_is_allowed),
     };

@@ -158,6 +158,38 @@ static void test_store__untake__is_free_again(void **state) {
     box_free(box);
 }
 
+/* A place of several pages is never cut from fewer, wherever the last one ended and whatever has become free behind it. */
+static void test_store__free_pages_fewer_than_a_unit_in_a_row__are_passed_by(void **state) {
+    (void)state;
+    enum { ALL = 2000, UNIT = 4 };
+    struct box *box = box_new(SMALL, JOURNAL, 0, 5);
+    assert_ok(box_open(box, false));
+    uint64_t single[ALL];
+    unsigned count = 0;
+    uint64_t pages;
+    while (count < ALL && ssn_store_take(box->store, 1, 1, &single[count], &pages) == SELSNAP_OK) {
+        count++;
+    }
+    assert_in_range(count, 100, ALL - 1);
+    for (unsigned i = 10; i + 1 < count; i += 4) {
+        ssn_store_untake(box->store, single[i], 1);
+        ssn_store_untake(box->store, single[i + 1], 1);
+    }
+    /* First what was kept when the store was full is used; then one page of a pair. */
+    uint64_t place = 0;
+    while (place != single[10]) {
+        assert_ok(ssn_store_take(box->store, 1, 1, &place, &pages));
+    }
+    /* Now a page becomes free behind the other one, where the last place ended. */
+    ssn_store_untake(box->store, single[12], 1);
+    ssn_store_untake(box->store, single[count - 30], 1);
+    pages = 0;
+    assert_int_equal(ssn_store_take(box->store, UNIT, UNIT, &place, &pages), SELSNAP_ENOSPACE);
+    assert_ok(ssn_store_take(box->store, 1, 1, &place, &pages));
+    assert_int_equal(pages, 1);
+    box_free(box);
+}
+
 /* What a section may still read is not handed out. */
 static void test_store__read_section_open__space_waits(void **state) {
     (void)state;
@@ -195,6 +227,7 @@ int main(void) {
         cmocka_unit_test(test_store__full_of_records__deletes_go_on),
         cmocka_unit_test(test_store__full_with_cuts__nothing_leaks),
         cmocka_unit_test(test_store__untake__is_free_again),
+        cmocka_unit_test(test_store__free_pages_fewer_than_a_unit_in_a_row__are_passed_by),
         cmocka_unit_test(test_store__read_section_open__space_waits),
         cmocka_unit_test(test_store__filling__is_told_once_upwards),
     };
