@@ -277,10 +277,9 @@ int ssn_inspect_scrub(struct selsnap *ss, selsnap_scrub *scrub, uint64_t budget_
     }
     struct scrub *work = ssn_calloc(&ss->mem, 1, sizeof *work);
     uint8_t *buffer = ssn_alloc(&ss->mem, (size_t)ss->chunk_blocks * ss->block_bytes);
-    rc = work != NULL && buffer != NULL
-             ? SELSNAP_OK
-             : ssn_fail(&ss->report, SELSNAP_ENOMEM, "no memory to read preserved data into");
-    if (rc == SELSNAP_OK) {
+    if (work == NULL || buffer == NULL) {
+        rc = ssn_fail(&ss->report, SELSNAP_ENOMEM, "no memory to read preserved data into");
+    } else {
         work->ss = ss;
         work->at = scrub;
         work->problem = problem;

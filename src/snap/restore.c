@@ -206,6 +206,7 @@ static int start_locked(struct selsnap *ss, const selsnap_restore_options *optio
         }
     }
     if (rc == SELSNAP_OK) {
+        assert(job != NULL);
         rc = begin_job(ss, job);
         if (rc == SELSNAP_OK && ret_job != NULL) {
             *ret_job = job->id;

@@ -48,7 +48,7 @@ static struct cost write_scattered(struct rig *rig, uint64_t places, uint64_t st
 /* 256 MiB; scattered so that each write is far from the one before, and each block is written once. */
 static void test_ahead__random_writes_that_touch_every_block__an_eighth_of_the_requests(void **state) {
     (void)state;
-    const uint64_t blocks = 65536;
+    const uint64_t blocks = test_share() > 1 ? 8192 : 65536;
     struct rig rig;
     const struct rig_options options = options_for(blocks);
     rig_open(&rig, &options);
@@ -65,7 +65,7 @@ static void test_ahead__random_writes_that_touch_every_block__an_eighth_of_the_r
 
 static void test_ahead__one_block_in_16__costs_what_it_costs_without(void **state) {
     (void)state;
-    const uint64_t places = 4096;
+    const uint64_t places = test_share() > 1 ? 512 : 4096;
     for (int ahead = 0; ahead < 2; ahead++) {
         struct rig rig;
         struct rig_options options = options_for(places * 16);
@@ -82,7 +82,7 @@ static void test_ahead__one_block_in_16__costs_what_it_costs_without(void **stat
 
 static void test_ahead__writes_in_order__one_preserve_for_many(void **state) {
     (void)state;
-    const uint64_t blocks = 16 * MIB_BLOCKS;
+    const uint64_t blocks = (test_share() > 1 ? 2 : 16) * MIB_BLOCKS;
     struct rig rig;
     const struct rig_options options = options_for(blocks);
     rig_open(&rig, &options);
