@@ -73,6 +73,12 @@ static uint64_t settled_use(struct rig *rig) {
     return rig_stats(rig).store_used_bytes;
 }
 
+static uint64_t freed_by(struct rig *rig, const uint64_t *ids, uint32_t count) {
+    uint64_t bytes = 0;
+    assert_ok(selsnap_space_freed(rig->ss, ids, count, NULL, NULL, &bytes));
+    return bytes;
+}
+
 static void assert_space_back(struct rig *rig, uint64_t before) {
     uint64_t now = settled_use(rig);
     assert_in_range(now, before < 4 * BLOCK ? 0 : before - 4 * BLOCK, before + 4 * BLOCK);
@@ -293,6 +299,8 @@ static void test_clone_as_changed__written_into__each_its_own(void **state) {
         assert_true(pattern_all_zero(buf, BLOCK));
         assert_int_equal(usage_of(&rig, source).overlay_bytes, 2 * BLOCK);
         assert_int_equal(usage_of(&rig, third).overlay_bytes, 0);
+        assert_int_equal(freed_by(&rig, ids, 2), 4 * BLOCK);
+        assert_int_equal(freed_by(&rig, ids, 3), 12 * BLOCK);
         rig_assert_sound(&rig);
         rig_reopen(&rig);
     }
