@@ -184,6 +184,11 @@ void script_step(struct model *m, const struct step *step) {
             model_do_bookmark(m, step->slot);
         }
         break;
+    case STEP_CLONE:
+        if (!live && m->snapshots[step->a].live) {
+            model_do_clone(m, (unsigned)step->a, step->slot, SELSNAP_POLICY_FAIL_WRITE, step->b != 0);
+        }
+        break;
     case STEP_DELETE:
         if (live) {
             model_view_close(m, step->slot);

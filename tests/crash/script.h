@@ -40,6 +40,7 @@ enum step_kind {
     STEP_RESTORE,
     STEP_WORK,
     STEP_REOPEN,
+    STEP_CLONE,
 };
 
 struct step {
@@ -79,6 +80,8 @@ struct step {
 #define VIEW_CLOSE(slot)                  {STEP_VIEW_CLOSE, slot, 0, 0}
 #define RESTORE(slot, mask)               {STEP_RESTORE, slot, mask, 0}
 #define WORK(flags, budget)               {STEP_WORK, 0, flags, budget} /* selsnap_step() */
+/* A clone of a snapshot into a slot; changed: 1, as changed. */
+#define CLONE(source, slot, changed)      {STEP_CLONE, slot, source, changed}
 #define REOPEN                            {STEP_REOPEN, 0, 0, 0}
 #define END                               {STEP_END, 0, 0, 0}
 /* clang-format on */

@@ -340,8 +340,8 @@ static int tell_problem(void *user, const char *line) {
 
 void model_check_frozen(struct model *m) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        bool struck = m->pending_slot == slot &&
-                      (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE || m->pending == PENDING_BOOKMARK);
+        bool struck = m->pending_slot == slot && (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE ||
+                                                  m->pending == PENDING_BOOKMARK || m->pending == PENDING_CLONE);
         if (m->snapshots[slot].live && !m->snapshots[slot].bookmark && !struck) {
             check_content(m, slot, SELSNAP_VIEW_PRISTINE);
         }

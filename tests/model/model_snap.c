@@ -65,6 +65,7 @@ static uint64_t count_blocks(const struct model *m, const uint8_t *in) {
 void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     struct m_snapshot *s = &m->snapshots[slot];
     s->live = true;
+    s->clone_of = 0;
     s->holds = 0;
     s->expiry = 0;
     s->block_count = count_blocks(m, in);

@@ -361,7 +361,7 @@ const struct wrong_item wrong_items[] = {
     {"data_outside", data_outside, "outside the store", "the preserved copy is damaged", false},
     {"data_forgotten", data_forgotten, "used", NULL, true},
     {"overlay_malformed", overlay_malformed, "malformed", NULL, false},
-    {"overlay_of_nothing", overlay_of_nothing, "no snapshot has this overlay", NULL, false},
+    {"overlay_of_nothing", overlay_of_nothing, "no snapshot reads this overlay", NULL, false},
     {"overlay_outside", overlay_outside, "beyond the origin", NULL, false},
     {"job_malformed", job_malformed, "malformed", "its record makes no sense", false},
     {"job_source_unknown", job_source_unknown, "its source", "not all is known of it", false},
