@@ -403,6 +403,19 @@ static int measure_chain(struct ssn_check *check, uint64_t overlay, unsigned *re
     return rc;
 }
 
+/* What others lie on never changes, and stays. */
+static int check_parent(struct ssn_check *check, uint64_t overlay, uint64_t parent) {
+    bool written = false;
+    bool dropped = false;
+    int rc = find_owner(check, SSN_ITEM_SNAPSHOT, parent, &written);
+    rc = rc == SELSNAP_OK ? find_owner(check, SSN_ITEM_JOB, parent, &dropped) : rc;
+    if (rc == SELSNAP_OK && (written || dropped)) {
+        ssn_check_problem(check, "layer of overlay %" PRIu64 ": it lies on overlay %" PRIu64 ", which is %s", overlay,
+                          parent, written ? "written into" : "being dropped");
+    }
+    return rc;
+}
+
 int ssn_check_layer(struct ssn_check *check) {
     uint64_t overlay = check->key->major;
     uint64_t parent;
@@ -419,6 +432,7 @@ int ssn_check_layer(struct ssn_check *check) {
     if (rc == SELSNAP_OK && !owned) {
         ssn_check_problem(check, "layer of overlay %" PRIu64 ": no snapshot reads this overlay", overlay);
     }
+    rc = rc == SELSNAP_OK ? check_parent(check, overlay, parent) : rc;
     unsigned count = 0;
     rc = rc == SELSNAP_OK ? measure_chain(check, overlay, &count) : rc;
     if (rc == SELSNAP_OK && count > SSN_LAYER_CHAIN_MAX) {
