@@ -41,6 +41,7 @@ enum step_kind {
     STEP_WORK,
     STEP_REOPEN,
     STEP_CLONE,
+    STEP_GROUP,
 };
 
 struct step {
@@ -61,6 +62,8 @@ struct step {
 #define BATCH(mask, durable)              {STEP_BATCH, 0, mask, durable}
 #define CREATE(slot, mask, policy)        {STEP_CREATE, slot, mask, policy}
 #define CREATE_SAVED(slot, name, policy)  {STEP_CREATE_SAVED, slot, name, policy}
+/* As CREATE, as the only member of a consistency group. */
+#define GROUP(slot, mask, policy)         {STEP_GROUP, slot, mask, policy}
 /* A bookmark; and turning a snapshot into one. */
 #define MARK(slot, mask)                  {STEP_MARK, slot, mask, 0}
 #define BOOKMARK(slot)                    {STEP_BOOKMARK, slot, 0, 0}

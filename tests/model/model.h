@@ -48,6 +48,7 @@ struct m_snapshot {
     uint64_t clone_of; /* a clone: id of the snapshot that took its point; 0: it took its own */
     char name[MODEL_TEXT];
     char property[MODEL_TEXT]; /* of the key "made at"; empty: there is none */
+    char group[MODEL_TEXT];    /* name of the consistency group that it is the only member of; empty: of none */
     uint32_t policy;
     uint32_t holds;
     int64_t expiry;
@@ -79,6 +80,7 @@ struct m_create {
     bool property;
     bool freeze;
     bool bookmark;
+    bool group; /* as the only member of a consistency group */
 };
 
 struct m_name {

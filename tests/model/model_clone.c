@@ -35,6 +35,7 @@ void model_do_clone(struct model *m, unsigned source, unsigned slot, uint32_t po
     struct m_snapshot *s = &m->snapshots[slot];
     snprintf(s->name, sizeof s->name, "c%" PRIu64, m->sequence);
     s->property[0] = '\0';
+    s->group[0] = '\0';
     s->policy = policy;
     copy_snapshot(m, from, s, as_changed);
     model_doing(m, "clone %s of %s%s, slot %u, policy %u", s->name, from->name, as_changed ? " as changed" : "", slot,
