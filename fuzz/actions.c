@@ -6,6 +6,9 @@
 #include "pattern.h"
 
 enum { PREFIX = 16 };
+/* Bits of a byte that say what kind of snapshot is made, and what becomes of one. */
+enum { CREATE_SHAPE = 0x18, CREATE_MARK = 0x08, CREATE_CLONE = 0x10, CREATE_AS_CHANGED = 0x18 };
+enum { END_SHAPE = 0x18, END_MARK = 0x08, END_HOLD = 0x10, END_EXPIRY = 0x18 };
 
 static void *meter_alloc(void *user, size_t len) {
     struct meter *meter = user;
@@ -149,11 +152,27 @@ static selsnap_subset *make_subset(struct actions *actions, struct input *in) {
     return subset;
 }
 
+static void make_clone(struct actions *actions, struct input *in, const char *name, uint8_t shape) {
+    selsnap_clone_options options = SELSNAP_CLONE_OPTIONS_INIT;
+    options.source_id = pick(actions, in);
+    options.name = name;
+    options.policy = shape & 1;
+    options.flags = (shape & CREATE_SHAPE) == CREATE_AS_CHANGED ? SELSNAP_CLONE_AS_CHANGED : 0;
+    int code = selsnap_snapshot_clone(actions->ss, &options, NULL);
+    uint64_t refusals = CODE(EEXIST) | CODE(ENOENT) | CODE(ENODATA) | CODE(ELIMIT) | CODE(EMEMLIMIT);
+    note(actions, code_in(code, CODES_CHANGE | refusals));
+}
+
 static void create(struct actions *actions, struct input *in) {
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     uint8_t shape = input_u8(in);
     char name[16];
     (void)snprintf(name, sizeof name, "new %u", shape >> 5);
+    if ((shape & CREATE_SHAPE) >= CREATE_CLONE) {
+        make_clone(actions, in, name, shape);
+        return;
+    }
+    options.flags = (shape & CREATE_SHAPE) == CREATE_MARK ? SELSNAP_SNAPSHOT_BOOKMARK : 0;
     options.name = name;
     options.policy = shape & 1;
     options.designation = (shape & 2) != 0 ? "thirds" : NULL;
@@ -178,7 +197,7 @@ static void write_view(struct actions *actions, struct input *in, uint64_t id) {
         return;
     }
     int code = selsnap_view_open(actions->ss, &options, &view);
-    note(actions, code_in(code, CODES_READ | CODE(ENOENT) | CODE(EINVAL) | CODE(EABANDONED)));
+    note(actions, code_in(code, CODES_READ | CODE(ENOENT) | CODE(ENODATA) | CODE(EABANDONED)));
     if (code != SELSNAP_OK) {
         return;
     }
@@ -216,7 +235,7 @@ static void restore(struct actions *actions, struct input *in) {
     options.flags = (shape & 1) != 0 ? SELSNAP_RESTORE_SKIP_LOST : 0;
     options.subset = (shape & 2) != 0 ? make_subset(actions, in) : NULL;
     int code = selsnap_restore_start(actions->ss, &options, &job);
-    uint64_t refusals = CODE(ENOENT) | CODE(EBUSY) | CODE(ELOST) | CODE(EINVAL);
+    uint64_t refusals = CODE(ENOENT) | CODE(EBUSY) | CODE(ELOST) | CODE(EINVAL) | CODE(ENODATA);
     note(actions, code_in(code, CODES_CHANGE | refusals));
     must(options.id != 0 || code == SELSNAP_ENOENT || code == SELSNAP_EABANDONED);
     /* selsnap.h: a subset that is not allowed is told from nothing in common by nothing but this. */
@@ -226,6 +245,19 @@ static void restore(struct actions *actions, struct input *in) {
     if (code == SELSNAP_OK && (shape & 4) != 0) {
         code = selsnap_restore_run(actions->ss, job, NULL, NULL);
         note(actions, code_in(code, CODES_CHANGE | CODE(ENOENT)));
+    }
+}
+
+static int end_or_keep(struct actions *actions, uint64_t id, uint8_t what) {
+    switch (what & END_SHAPE) {
+    case END_MARK:
+        return selsnap_snapshot_make_bookmark(actions->ss, id);
+    case END_HOLD:
+        return selsnap_hold_add(actions->ss, id, NULL, NULL);
+    case END_EXPIRY:
+        return selsnap_snapshot_set_expiry(actions->ss, id, what >> 5);
+    default:
+        return selsnap_snapshot_delete(actions->ss, id);
     }
 }
 
@@ -257,8 +289,11 @@ static void manage(struct actions *actions, struct input *in) {
     case 5:
         code = selsnap_flush(actions->ss);
         break;
-    default:
+    case 6:
         code = selsnap_snapshot_delete(actions->ss, id);
+        break;
+    default:
+        code = end_or_keep(actions, id, what);
         break;
     }
     uint64_t refusals = CODE(ENOENT) | CODE(EEXIST) | CODE(EBUSY) | CODE(EHELD) | CODE(ELIMIT) | CODE(EMEMLIMIT);

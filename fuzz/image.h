@@ -21,7 +21,9 @@ enum {
     IMAGE_META = 256, /* pages worth patching */
     IMAGE_ITEMS = 4096,
     IMAGE_BATCHES = 64,
-    STAGES = 8,
+    STAGES = 10,
+    STAGES_FIRST = 8, /* the others are chosen by STAGE_LATER and the numbers after it */
+    STAGE_LATER = 0xf0,
 };
 
 /* What the library read from an image that nobody has damaged: a hash or an error code for each block. */

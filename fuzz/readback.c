@@ -50,7 +50,7 @@ static void read_view(selsnap *ss, uint64_t id, uint32_t flags, uint64_t *ret_bl
     options.flags = flags;
     options.undesignated = SELSNAP_UNDESIGNATED_ZEROS;
     int code = selsnap_view_open(ss, &options, &view);
-    code_in(code, CODE(ENOENT) | CODE(EINVAL) | CODES_READ | CODE(EABANDONED)); /* EINVAL: a mark has no content */
+    code_in(code, CODE(ENOENT) | CODE(ENODATA) | CODES_READ | CODE(EABANDONED));
     for (uint64_t block = 0; block < IMAGE_BLOCKS; block += READ_BLOCKS) {
         uint64_t count = IMAGE_BLOCKS - block < READ_BLOCKS ? IMAGE_BLOCKS - block : READ_BLOCKS;
         if (code == SELSNAP_OK) {
@@ -101,7 +101,7 @@ static void walk_map(selsnap *ss, uint64_t id) {
             return;
         }
         must(range.offset == at && range.len > 0 && range.len <= IMAGE_ORIGIN_BYTES - at);
-        must(range.state <= SELSNAP_BLOCKS_OVERLAY);
+        must(range.state <= SELSNAP_BLOCKS_CHANGED);
     }
 }
 
@@ -119,6 +119,37 @@ static void walk_properties(selsnap *ss, uint64_t id) {
             must(strlen(key) <= SELSNAP_PROPERTY_KEY_MAX && strlen(value) <= SELSNAP_PROPERTY_VALUE_MAX);
             must(strcmp(before, key) < 0);
         }
+    }
+}
+
+/* What is noted of a snapshot, and what changed since. */
+static void walk_notes(selsnap *ss, uint64_t id) {
+    selsnap_hold_info hold = {.struct_size = sizeof hold};
+    selsnap_group_info group = {.struct_size = sizeof group};
+    selsnap_stream_id from = SELSNAP_STREAM_ID_INIT;
+    selsnap_diff_options options = SELSNAP_DIFF_OPTIONS_INIT;
+    selsnap_diff_range range = {0, 0, 0, 0};
+    uint64_t before = 0;
+    int64_t expiry = 0;
+    int code;
+    for (unsigned i = 0; (code = selsnap_hold_next(ss, id, before, &hold)) == SELSNAP_OK; i++) {
+        must(hold.hold > before && i < LIST_MAX && strlen(hold.reason) <= SELSNAP_HOLD_REASON_MAX);
+        before = hold.hold;
+    }
+    code_in(code, CODES_READ | CODE(ENOENT));
+    code_in(selsnap_snapshot_get_expiry(ss, id, &expiry), CODES_READ | CODE(ENOENT));
+    code = selsnap_snapshot_get_group(ss, id, &group);
+    code_in(code, CODES_READ | CODE(ENOENT));
+    must(code != SELSNAP_OK || (group.member < group.members && strlen(group.name) <= SELSNAP_NAME_MAX));
+    code_in(selsnap_snapshot_get_received(ss, id, &from), CODES_READ | CODE(ENOENT));
+    options.from_id = id;
+    code = SELSNAP_OK;
+    while (code == SELSNAP_OK && range.offset + range.len < IMAGE_ORIGIN_BYTES) {
+        uint64_t at = range.offset + range.len;
+        code = selsnap_diff_next(ss, &options, at, &range);
+        code_in(code, CODES_READ | CODE(ENOENT) | CODE(EABANDONED));
+        must(code != SELSNAP_OK ||
+             (range.offset >= at && range.len > 0 && range.len <= IMAGE_ORIGIN_BYTES - range.offset));
     }
 }
 
@@ -143,7 +174,9 @@ static void walk_snapshots(selsnap *ss) {
             selsnap_subset_close(subset);
         }
         walk_properties(ss, info.id);
+        walk_notes(ss, info.id);
     }
+    code_in(selsnap_import_unfinished(ss, NULL, NULL), CODES_READ | CODE(ENOENT));
     code_in(code, CODES_READ | CODE(ENOENT));
 }
 

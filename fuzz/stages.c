@@ -223,9 +223,99 @@ static void tall(struct script *script) {
     end(script);
 }
 
+static void make_clone(const struct script *script, const char *name, uint64_t source, uint32_t flags,
+                       uint64_t *ret_id) {
+    selsnap_clone_options options = SELSNAP_CLONE_OPTIONS_INIT;
+    options.source_id = source;
+    options.name = name;
+    options.flags = flags;
+    options.time_ns = 1000000009;
+    must_ok(selsnap_snapshot_clone(script->ss, &options, ret_id));
+}
+
+struct tape {
+    uint8_t bytes[2 * IMAGE_ORIGIN_BYTES];
+    size_t len;
+    size_t at;
+};
+
+static int tape_write(void *user, const void *buf, size_t len) {
+    struct tape *tape = user;
+    must(len <= sizeof tape->bytes - tape->len);
+    memcpy(tape->bytes + tape->len, buf, len);
+    tape->len += len;
+    return 0;
+}
+
+static int64_t tape_read(void *user, void *buf, size_t len) {
+    struct tape *tape = user;
+    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
+    memcpy(buf, tape->bytes + tape->at, part);
+    tape->at += part;
+    return (int64_t)part;
+}
+
+static void receive(const struct script *script, const char *name, uint64_t source) {
+    static struct tape tape;
+    selsnap_export_options what = SELSNAP_EXPORT_OPTIONS_INIT;
+    selsnap_import_options how = SELSNAP_IMPORT_OPTIONS_INIT;
+    tape.len = tape.at = 0;
+    what.id = source;
+    must_ok(selsnap_export(script->ss, &what, tape_write, &tape, NULL));
+    how.name = name;
+    must_ok(selsnap_import(script->ss, tape_read, &tape, &how, NULL, NULL));
+}
+
+static void member(const struct script *script, const char *name) {
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    selsnap_group_options group = SELSNAP_GROUP_OPTIONS_INIT;
+    const selsnap_group_member only = {script->ss, &options};
+    options.name = name;
+    options.designation = "thirds";
+    options.time_ns = group.time_ns = 1000000009;
+    group.name = "a group";
+    must_ok(selsnap_group_create(&only, 1, &group, NULL, NULL));
+}
+
+/* What is kept of snapshots besides their records: the same each time, but for times and the group's id. */
+static void kept(struct script *script) {
+    begin(script);
+    open_context(script);
+    selsnap_subset *thirds = comb(script, 1, 3, 40);
+    must_ok(selsnap_designation_save(script->ss, "thirds", thirds, NULL));
+    uint64_t base = snapshot(script, "base", "thirds", SELSNAP_POLICY_FAIL_WRITE);
+    write_blocks(script, 0, 30);
+    write_into(script, base, 4);
+    selsnap_snapshot_options mark = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    mark.name = "mark";
+    mark.flags = SELSNAP_SNAPSHOT_BOOKMARK;
+    mark.time_ns = 1000000009;
+    must_ok(selsnap_snapshot_create(script->ss, &mark, NULL));
+    write_blocks(script, 20, 40);
+    uint64_t branch;
+    make_clone(script, "branch", base, SELSNAP_CLONE_AS_CHANGED, &branch);
+    write_into(script, branch, 7);
+    write_into(script, base, 13);
+    must_ok(selsnap_hold_add(script->ss, base, NULL, NULL));
+    must_ok(selsnap_snapshot_set_expiry(script->ss, branch, 5));
+    receive(script, "received", base);
+    step(script, SELSNAP_STEP_CHECKPOINT, 0);
+    member(script, "member");
+    make_clone(script, "twig", branch, SELSNAP_CLONE_AS_CHANGED, NULL);
+    write_blocks(script, 10, 9);
+    leave_stage(script); /* 8: tree and journal */
+    must_ok(selsnap_close(script->ss));
+    script->ss = NULL;
+    leave_stage(script); /* 9: closed */
+    open_context(script);
+    selsnap_subset_close(thirds);
+    end(script);
+}
+
 void stages_make(struct stage *stages) {
     struct script script = {.stages = stages};
     rich(&script);
     tall(&script);
+    kept(&script);
     must(script.stage_count == STAGES);
 }

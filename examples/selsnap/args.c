@@ -80,7 +80,7 @@ static const struct option_row rows[OPT_COUNT] = {
                       "give up what was written into snapshots where it is not all known, instead of the snapshots",
                       KIND_FLAG, 0, 0},
     [OPT_BASE] = {"base", "NAME", "only what changed since this older snapshot", KIND_TEXT, 0, PLACE(base)},
-    [OPT_AS_CHANGED] = {"as-changed", NULL, "with what was written into the snapshot", KIND_FLAG, 0, 0},
+    [OPT_AS_CHANGED] = {"as-changed", NULL, "with what was written into the snapshot, or the source", KIND_FLAG, 0, 0},
     [OPT_LEVEL] = {"level", "N", "zstd's, 1 to 19, or 0: do not compress; 3 if not given", KIND_SIZE, 0, PLACE(level)},
     [OPT_TOKEN] = {"token", "TEXT", "go on where a stream broke off, as the side that reads it told", KIND_TEXT, 0,
                    PLACE(token)},

@@ -280,6 +280,7 @@ int cmd_apply(struct cli *cli);
 int cmd_bookmark(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_create(struct cli *cli);
+int cmd_clone(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_diff(struct cli *cli);
 int cmd_discard(struct cli *cli);

@@ -39,6 +39,8 @@ static const struct command commands[] = {
      "FROM and TO are snapshots or bookmarks, FROM the older one; without TO: up to now.\n"
      "changed: may differ; lost: differs, and TO has lost it; unknown: FROM does not follow these blocks.\n"
      "Blocks in none of the ranges are the same. With --range, only blocks in these ranges."},
+    {"clone", "SOURCE NAME", 2, 2, COMMON | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY) | OPT_BIT(OPT_AS_CHANGED),
+     cmd_clone, "make a snapshot of the same time and blocks as another", ""},
     {"list", "", 0, 0, COMMON, cmd_list, "list the snapshots", ""},
     {"show", "NAME", 1, 1, COMMON, cmd_show, "all about one snapshot: space, notes, ranges", ""},
     {"read", "NAME|--live", 1, 1,

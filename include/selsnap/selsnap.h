@@ -962,8 +962,8 @@ typedef struct selsnap_snapshot_usage {
     uint64_t lost_blocks;     /**< Of these, lost. */
     uint64_t alone_bytes;     /**< Copies that only this snapshot needs: what deleting it would free, with its overlay. */
     uint64_t shared_bytes;    /**< Copies that other snapshots need too. */
-    uint64_t overlay_blocks;  /**< Blocks written into it. */
-    uint64_t overlay_bytes;   /**< Space these take. */
+    uint64_t overlay_blocks;  /**< Blocks written into it; of a clone as changed, into its source before, too. */
+    uint64_t overlay_bytes;   /**< Space in use for what was written, without what it shares with clones. */
 } selsnap_snapshot_usage;
 
 /**
@@ -1586,6 +1586,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 }
 #endif
 
+#include <selsnap/clone.h>
 #include <selsnap/diff.h>
 #include <selsnap/group.h>
 #include <selsnap/retention.h>

@@ -322,7 +322,8 @@ typedef struct selsnap_import_options {
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit; see ret_info->state.
  * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing was done.
  * @retval SELSNAP_EABANDONED  The store was abandoned; nothing was done.
- * ret_info->state is ::SELSNAP_STREAM_PART only when an unfinished import is left.
+ * ret_info->state is ::SELSNAP_STREAM_PART only when an unfinished import is left, or when a block could not be taken back
+ * because the origin could not read what it had held; selsnap_last_error() tells so.
  *
  * @threading   Any thread. The callbacks may use the context, but not import.
  * @durability  On ::SELSNAP_OK the snapshot is durable. After a crash it is there whole, or not at all.

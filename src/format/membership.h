@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The value of a membership item (docs/format.md, section 6.7): which consistency group a snapshot was made in. */
+/* The value of a membership item (docs/format.md, section 6.10): which consistency group a snapshot was made in. */
 #ifndef SSN_MEMBERSHIP_H
 #define SSN_MEMBERSHIP_H
 

@@ -11,6 +11,7 @@
  */
 #include "bookmark.h"
 
+#include "layers.h"
 #include "overlay.h"
 #include "reclaim.h"
 #include "snapshot.h"
@@ -25,15 +26,11 @@ static int commit(struct selsnap *ss, const struct ssn_snap *snap) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, ss->store);
     ssn_snapshot_put_record(&txn, &changed);
-    if (snap->record.overlay != 0) {
-        ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
-    }
+    ssn_layers_put_release(ss, &txn, snap);
     ssn_reclaim_note_delete(ss, &txn);
     int rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
-    if (snap->record.overlay != 0 && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
-        ssn_reclaim_note_overlay(ss);
-    }
+    ssn_layers_released(ss, snap, rc);
     if (rc != SELSNAP_OK) {
         ssn_reclaim_note_failed(ss);
     }
@@ -90,6 +87,7 @@ static int make_locked(struct selsnap *ss, uint64_t id) {
     }
     rc = ssn_snapshot_refuse_used(ss, snap);
     rc = rc == SELSNAP_OK ? settle_overlay(ss, snap) : rc;
+    rc = rc == SELSNAP_OK ? ssn_layers_settle(ss) : rc;
     rc = rc == SELSNAP_OK ? commit(ss, snap) : rc;
     if (rc == SELSNAP_OK) {
         become_mark(ss, snap);

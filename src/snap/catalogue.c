@@ -25,6 +25,7 @@ void ssn_catalogue_fini(struct ssn_catalogue *catalogue) {
     }
     assert(catalogue->job_count == 0);
     ssn_free(mem, catalogue->jobs);
+    ssn_free(mem, catalogue->layers);
     ssn_free(mem, catalogue->snaps);
     ssn_free(mem, catalogue->groups);
     ssn_free(mem, catalogue->newest);
@@ -136,7 +137,8 @@ bool ssn_catalogue_fits(const struct ssn_catalogue *catalogue, size_t snaps, siz
     const uint64_t each_snap = sizeof(struct ssn_snap) + OVERHEAD;
     const uint64_t each_group = sizeof(struct ssn_group) + MEMBERS * sizeof(void *) + (uint64_t)2 * OVERHEAD;
     return catalogue->mem->limit == 0 ||
-           (catalogue->snap_count + snaps) * each_snap + (catalogue->group_count + groups) * each_group <=
+           (catalogue->snap_count + snaps) * each_snap + (catalogue->group_count + groups) * each_group +
+                   (catalogue->layer_count + 2 * snaps) * sizeof(struct ssn_layer) <=
                catalogue->mem->limit / 16 * 3;
 }
 

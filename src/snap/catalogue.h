@@ -27,9 +27,16 @@ struct ssn_overlay;
 struct ssn_job;
 
 enum ssn_snap_state { SSN_SNAP_CREATING, SSN_SNAP_LIVE, SSN_SNAP_DELETING, SSN_SNAP_DOOMED };
-/* A commit about the overlay failed, and it is not known whether it took effect: none, one of a flush, one of a reset.
+/*
+ * A commit about the overlay failed, and it is not known whether it took effect: none, one of a flush, one of a reset,
+ * one of a clone as changed (until that is settled, the overlay as it was reads the same in either case).
  */
-enum ssn_overlay_doubt { SSN_OVERLAY_SURE, SSN_OVERLAY_FLUSH_UNSURE, SSN_OVERLAY_RESET_UNSURE };
+enum ssn_overlay_doubt {
+    SSN_OVERLAY_SURE,
+    SSN_OVERLAY_FLUSH_UNSURE,
+    SSN_OVERLAY_RESET_UNSURE,
+    SSN_OVERLAY_CLONE_UNSURE,
+};
 
 struct ssn_group;
 
@@ -42,7 +49,7 @@ struct ssn_snap {
     uint32_t views;    /* open views */
     uint32_t restores; /* restores that read from it */
     struct ssn_overlay *overlay;          /* what views of it share in memory; NULL: no such view is open */
-    enum ssn_overlay_doubt overlay_doubt; /* changed by who holds the overlay's writer too */
+    enum ssn_overlay_doubt overlay_doubt; /* by who holds the overlay's writer too; layers.c */
 };
 
 /* To callers. The write path and reclaim go by record.kind, which follows the store [R1]. Admin or the lock is held. */
@@ -63,6 +70,12 @@ struct ssn_group {
     size_t member_capacity;
 };
 
+/* An overlay that lies on another. */
+struct ssn_layer {
+    uint64_t overlay;
+    uint64_t parent;
+};
+
 struct ssn_catalogue {
     pthread_rwlock_t lock;
     struct ssn_mem *mem;
@@ -75,6 +88,9 @@ struct ssn_catalogue {
     struct ssn_group **newest; /* groups with members, by their newest point, falling */
     size_t newest_count;
     size_t newest_capacity;
+    struct ssn_layer *layers; /* by overlay, rising; layers.h */
+    size_t layer_count;
+    size_t layer_capacity;
     struct ssn_job **jobs; /* unfinished restores, by id, rising */
     size_t job_count;
     size_t job_capacity;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the catalogue from the store at open (catalogue.h). admin is held, or nobody else knows the context yet. */
 #include "context.h"
+#include "layers.h"
 #include "restore.h"
 
 #include <inttypes.h>
@@ -92,6 +93,12 @@ int ssn_catalogue_load(struct selsnap *ss) {
     }
     if (rc == SELSNAP_OK) {
         rc = load_type(ss, SSN_ITEM_JOB, load_job);
+    }
+    if (rc == SELSNAP_OK) {
+        rc = load_type(ss, SSN_ITEM_LAYER, ssn_layers_load);
+    }
+    if (rc == SELSNAP_OK) {
+        rc = ssn_layers_loaded(ss);
     }
     return rc;
 }

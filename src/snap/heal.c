@@ -43,6 +43,7 @@ int ssn_replayed_note(void *user, const struct ssn_key *key, const uint8_t *valu
     case SSN_ITEM_DESIGNATION:
     case SSN_ITEM_RANGES:
     case SSN_ITEM_OVERLAY:
+    case SSN_ITEM_LAYER:
         above(&replayed->id, key->major);
         break;
     default:

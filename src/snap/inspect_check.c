@@ -216,7 +216,7 @@ static int check_overlay(struct ssn_check *check) {
     bool owned = false;
     int rc = ssn_check_overlay_owner(check, overlay, &owned);
     if (rc == SELSNAP_OK && !owned) {
-        ssn_check_problem(check, "overlay %" PRIu64 ", block %" PRIu64 ": no snapshot has this overlay", overlay,
+        ssn_check_problem(check, "overlay %" PRIu64 ", block %" PRIu64 ": no snapshot reads this overlay", overlay,
                           block);
     }
     rc = ssn_check_failure(check, "overlay", rc);
@@ -262,6 +262,8 @@ static int check_item(struct ssn_check *check) {
         return ssn_check_received(check);
     case SSN_ITEM_MEMBERSHIP:
         return ssn_check_membership(check);
+    case SSN_ITEM_LAYER:
+        return ssn_check_layer(check);
     default:
         ssn_check_problem(check, "type %u, key %" PRIu64 ", %" PRIu64 ": there is no such type", check->key->type,
                           check->key->major, check->key->minor);

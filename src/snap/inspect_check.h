@@ -57,7 +57,8 @@ int ssn_check_state(struct ssn_check *check);
 int ssn_check_hold(struct ssn_check *check); /* inspect_terms.c */
 int ssn_check_term(struct ssn_check *check);
 int ssn_check_received(struct ssn_check *check);
-/* Whether a snapshot or a job that drops it has the overlay. */
+int ssn_check_layer(struct ssn_check *check);
+/* Whether a snapshot, a layer on it or a job that drops it has the overlay. */
 int ssn_check_overlay_owner(struct ssn_check *check, uint64_t overlay_id, bool *ret_owned);
 
 #endif

@@ -4,9 +4,10 @@
  * stands, byte by byte: a dump is for looking at damage too.
  */
 #include "inspect.h"
-#include "retention_record.h"
 
+#include "layer.h"
 #include "received.h"
+#include "retention_record.h"
 
 #include "membership.h"
 
@@ -272,6 +273,16 @@ static bool say_membership(struct dump_line *line, const struct ssn_item *item) 
     return true;
 }
 
+static bool say_layer(struct dump_line *line, const struct ssn_item *item) {
+    uint64_t parent;
+    say(line, "layer: overlay %" PRIu64, item->key.major);
+    if (!ssn_layer_decode(item->key.major, item->value, item->len, &parent)) {
+        return false;
+    }
+    say(line, " on overlay %" PRIu64, parent);
+    return true;
+}
+
 static void say_item(struct dump_line *line, const struct ssn_item *item) {
     static bool (*const by_type[])(struct dump_line *, const struct ssn_item *) = {
         [SSN_ITEM_SPACE] = say_space,       [SSN_ITEM_DESIGNATION] = say_designation,
@@ -282,6 +293,7 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
         [SSN_ITEM_RESTORED] = say_restored, [SSN_ITEM_STATE] = say_state,
         [SSN_ITEM_HOLD] = say_hold,         [SSN_ITEM_TERM] = say_term,
         [SSN_ITEM_RECEIVED] = say_received, [SSN_ITEM_MEMBERSHIP] = say_membership,
+        [SSN_ITEM_LAYER] = say_layer,
     };
     bool good = false;
     line->len = 0;

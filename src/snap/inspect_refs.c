@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See inspect_check.h. Here: the records of designations, snapshots and jobs, and that they refer to what is there. */
 #include "inspect_check.h"
+#include "layer.h"
 
 #include "membership.h"
 #include "received.h"
@@ -340,7 +341,7 @@ int ssn_check_state(struct ssn_check *check) {
 
 /* ---- overlays ---- */
 
-/* Goes through snapshots and jobs for one that has the overlay. */
+/* Goes through snapshots, layers or jobs for one that has the overlay. */
 static int find_owner(struct ssn_check *check, uint8_t type, uint64_t overlay, bool *ret_owned) {
     struct ssn_key key = ssn_key_make(type, 0, 0);
     struct ssn_item item;
@@ -348,6 +349,11 @@ static int find_owner(struct ssn_check *check, uint8_t type, uint64_t overlay, b
     while ((rc = ssn_store_seek(check->ss->store, &key, &item)) == SELSNAP_OK && item.key.type == type) {
         struct ssn_snapshot_record snap;
         struct ssn_job_record job;
+        uint64_t parent;
+        if (type == SSN_ITEM_LAYER && ssn_layer_decode(item.key.major, item.value, item.len, &parent) &&
+            parent == overlay) {
+            *ret_owned = true;
+        }
         if (type == SSN_ITEM_SNAPSHOT && ssn_snapshot_record_decode(item.value, item.len, &snap) &&
             snap.overlay == overlay) {
             *ret_owned = true;
@@ -369,6 +375,9 @@ int ssn_check_overlay_owner(struct ssn_check *check, uint64_t overlay_id, bool *
         bool owned = false;
         int rc = find_owner(check, SSN_ITEM_SNAPSHOT, overlay_id, &owned);
         if (rc == SELSNAP_OK && !owned) {
+            rc = find_owner(check, SSN_ITEM_LAYER, overlay_id, &owned);
+        }
+        if (rc == SELSNAP_OK && !owned) {
             rc = find_owner(check, SSN_ITEM_JOB, overlay_id, &owned);
         }
         if (rc != SELSNAP_OK) {
@@ -380,4 +389,55 @@ int ssn_check_overlay_owner(struct ssn_check *check, uint64_t overlay_id, bool *
     }
     *ret_owned = check->overlay_owned;
     return SELSNAP_OK;
+}
+
+/* How many overlays there are from this one down; at most SSN_LAYER_CHAIN_MAX + 1. */
+static int measure_chain(struct ssn_check *check, uint64_t overlay, unsigned *ret_count) {
+    struct ssn_item item;
+    bool there = true;
+    int rc = SELSNAP_OK;
+    for (*ret_count = 1; rc == SELSNAP_OK && there && *ret_count <= SSN_LAYER_CHAIN_MAX; *ret_count += there) {
+        rc = look(check, SSN_ITEM_LAYER, overlay, 0, &item, &there);
+        there = rc == SELSNAP_OK && there && ssn_layer_decode(overlay, item.value, item.len, &overlay);
+    }
+    return rc;
+}
+
+/* What others lie on never changes, and stays. */
+static int check_parent(struct ssn_check *check, uint64_t overlay, uint64_t parent) {
+    bool written = false;
+    bool dropped = false;
+    int rc = find_owner(check, SSN_ITEM_SNAPSHOT, parent, &written);
+    rc = rc == SELSNAP_OK ? find_owner(check, SSN_ITEM_JOB, parent, &dropped) : rc;
+    if (rc == SELSNAP_OK && (written || dropped)) {
+        ssn_check_problem(check, "layer of overlay %" PRIu64 ": it lies on overlay %" PRIu64 ", which is %s", overlay,
+                          parent, written ? "written into" : "being dropped");
+    }
+    return rc;
+}
+
+int ssn_check_layer(struct ssn_check *check) {
+    uint64_t overlay = check->key->major;
+    uint64_t parent;
+    if (check->key->minor != 0 || !ssn_layer_decode(overlay, check->value, check->len, &parent)) {
+        ssn_check_problem(check, "layer of overlay %" PRIu64 ": its record is malformed", overlay);
+        return SELSNAP_OK;
+    }
+    ssn_check_id(check, "overlay", overlay);
+    bool owned = false;
+    int rc = find_owner(check, SSN_ITEM_SNAPSHOT, overlay, &owned);
+    if (rc == SELSNAP_OK && !owned) {
+        rc = find_owner(check, SSN_ITEM_LAYER, overlay, &owned);
+    }
+    if (rc == SELSNAP_OK && !owned) {
+        ssn_check_problem(check, "layer of overlay %" PRIu64 ": no snapshot reads this overlay", overlay);
+    }
+    rc = rc == SELSNAP_OK ? check_parent(check, overlay, parent) : rc;
+    unsigned count = 0;
+    rc = rc == SELSNAP_OK ? measure_chain(check, overlay, &count) : rc;
+    if (rc == SELSNAP_OK && count > SSN_LAYER_CHAIN_MAX) {
+        ssn_check_problem(check, "layer of overlay %" PRIu64 ": there are more than %d below each other", overlay,
+                          SSN_LAYER_CHAIN_MAX);
+    }
+    return ssn_check_failure(check, "layer", rc);
 }

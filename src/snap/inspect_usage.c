@@ -7,6 +7,7 @@
 #include "inspect.h"
 
 #include "designation.h"
+#include "layers.h"
 #include "needed.h"
 #include "overlay.h"
 
@@ -22,6 +23,9 @@ struct subject {
     bool whole;
     bool bookmark;
     uint64_t overlay_id;
+    unsigned layers; /* overlays it reads through, from its own down, */
+    unsigned alone;  /* and so many of these only it does */
+    uint64_t layer_ids[SSN_LAYER_CHAIN_MAX];
 };
 
 /* Part of a run. Sources are indexed from 0 on. */
@@ -60,6 +64,8 @@ static int look_at_snapshot(struct subject *subject, struct part *part, uint64_t
             ssn_overlay_look_pending(ss, snap->overlay, snap, part->run, part->first, part->count, part->overlay,
                                      &subject->overlay_id);
         }
+        subject->layers = ssn_layers_chain(ss, subject->overlay_id, subject->layer_ids);
+        subject->alone = ssn_layers_alone(ss, snap, subject->layer_ids, subject->layers);
         if (ret_pending != NULL) {
             *ret_pending = snap->overlay != NULL ? ssn_overlay_next_pending(snap->overlay, from) : UINT64_MAX;
         }
@@ -108,11 +114,12 @@ static int next_overlay_block(struct subject *subject, uint64_t from, uint64_t *
     uint64_t committed = UINT64_MAX;
     struct ssn_overlay_record record;
     int rc = look_at_snapshot(subject, NULL, from, &pending);
-    if (rc == SELSNAP_OK) {
-        rc = ssn_overlay_seek(subject->ss, subject->overlay_id, from, &committed, &record);
+    for (unsigned i = 0; rc == SELSNAP_OK && i < subject->layers; i++) {
+        rc = ssn_overlay_seek(subject->ss, subject->layer_ids[i], from, &committed, &record);
+        pending = rc == SELSNAP_OK ? ssn_min_u64(pending, committed) : pending;
     }
     if (rc == SELSNAP_OK) {
-        *ret_block = ssn_min_u64(pending, committed);
+        *ret_block = pending;
     }
     return rc;
 }
@@ -235,12 +242,29 @@ static void count_blocks(const struct subject *subject, const struct part *part,
     }
 }
 
-static void count_overlay(const struct selsnap *ss, const struct part *part, selsnap_snapshot_usage *usage) {
-    for (unsigned i = 0; i < part->count; i++) {
-        uint8_t kind = part->overlay[i].kind;
-        usage->overlay_blocks += kind != SSN_ENTRY_NONE;
-        usage->overlay_bytes += kind == SSN_ENTRY_DATA ? ss->block_bytes : 0;
+/* Space in use by what was written, where only this snapshot reads: its own overlay, and layers it shares with none. */
+static int count_written(struct subject *subject, struct part *part, selsnap_snapshot_usage *usage) {
+    struct selsnap *ss = subject->ss;
+    int rc = look_at_snapshot(subject, part, 0, NULL);
+    for (unsigned layer = 0; rc == SELSNAP_OK && layer < ssn_max_u64(subject->alone, 1); layer++) {
+        if (layer < subject->alone) {
+            rc =
+                ssn_overlay_look_one(ss, subject->layer_ids[layer], part->run, part->first, part->count, part->overlay);
+        }
+        for (unsigned i = 0; i < part->count; i++) {
+            usage->overlay_bytes += part->overlay[i].kind == SSN_ENTRY_DATA ? ss->block_bytes : 0;
+        }
+        memset(part->overlay, 0, sizeof part->overlay);
     }
+    return rc;
+}
+
+static int count_overlay(struct subject *subject, struct part *part, selsnap_snapshot_usage *usage) {
+    for (unsigned i = 0; i < part->count; i++) {
+        usage->overlay_blocks += part->overlay[i].kind != SSN_ENTRY_NONE;
+    }
+    memset(part->overlay, 0, sizeof part->overlay);
+    return count_written(subject, part, usage);
 }
 
 /* Whether the snapshot reads some block from the extent's copy of that epoch: no two entries of an epoch overlap
@@ -300,8 +324,9 @@ static int count_run(struct subject *subject, uint64_t run, selsnap_snapshot_usa
         return rc;
     }
     count_blocks(subject, &part, &cover, usage);
-    count_overlay(ss, &part, usage);
-    return ssn_runbits_any(&cover) && !subject->bookmark ? count_copies(subject, &part, &cover, usage) : SELSNAP_OK;
+    rc = count_overlay(subject, &part, usage);
+    bool copies = rc == SELSNAP_OK && ssn_runbits_any(&cover) && !subject->bookmark;
+    return copies ? count_copies(subject, &part, &cover, usage) : rc;
 }
 
 /* The first run >= from in which something is recorded, or the number of runs. */

@@ -8,6 +8,8 @@
  */
 #include "overlay.h"
 
+#include "layers.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -189,8 +191,8 @@ static int seek(struct selsnap *ss, uint64_t id, uint64_t from, struct ssn_item 
     return ret_item->key.type == SSN_ITEM_OVERLAY && ret_item->key.major == id ? SELSNAP_OK : SELSNAP_ENOENT;
 }
 
-int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
-                           struct ssn_source *sources) {
+int ssn_overlay_look_one(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
+                         struct ssn_source *sources) {
     uint64_t begin = run * SSN_RUN_BLOCKS + first;
     uint64_t from = begin;
     while (from < begin + count) {
@@ -211,6 +213,31 @@ int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsign
         from = item.key.minor + 1;
     }
     return SELSNAP_OK;
+}
+
+int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
+                           struct ssn_source *sources) {
+    uint64_t ids[SSN_LAYER_CHAIN_MAX];
+    unsigned layers = ssn_layers_chain(ss, id, ids);
+    int rc = SELSNAP_OK;
+    for (unsigned i = 0; rc == SELSNAP_OK && i < layers; i++) {
+        rc = ssn_overlay_look_one(ss, ids[i], run, first, count, sources);
+    }
+    return rc;
+}
+
+uint64_t ssn_overlay_begin_read(struct ssn_overlay *overlay) {
+    uint64_t resets = atomic_load(&overlay->resets);
+    while (resets % 2 != 0) {
+        pthread_mutex_lock(&overlay->writer);
+        pthread_mutex_unlock(&overlay->writer);
+        resets = atomic_load(&overlay->resets);
+    }
+    return resets;
+}
+
+bool ssn_overlay_was_reset(struct ssn_overlay *overlay, uint64_t began) {
+    return atomic_load(&overlay->resets) != began;
 }
 
 int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,

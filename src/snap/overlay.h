@@ -21,6 +21,7 @@ struct ssn_overlay {
     struct ssn_map *pending; /* lock: minor = block, value = 24 bytes as in docs/format.md 6.4; kind 0: none */
     uint64_t pending_blocks; /* lock: those that are */
     uint64_t flush_failures; /* writer: ssn_store_flush_failures when none of their data had been written yet */
+    _Atomic uint64_t resets; /* changed with writer held; odd: a reset runs, and what it drops may be half gone */
     uint32_t users;          /* admin and catalogue->lock */
 };
 
@@ -40,16 +41,19 @@ void ssn_overlay_leave(struct selsnap *ss, struct ssn_snap *snap, struct ssn_ove
 void ssn_overlay_look_pending(struct selsnap *ss, struct ssn_overlay *overlay, const struct ssn_snap *snap,
                               uint64_t run, unsigned first, unsigned count, struct ssn_source *sources,
                               uint64_t *ret_id);
-/* What is in the index. */
+/* What is in the index, in the overlay of that id or in one it lies on. */
 int ssn_overlay_look_index(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
                            struct ssn_source *sources);
+/* The same in the overlay of that id alone. */
+int ssn_overlay_look_one(struct selsnap *ss, uint64_t id, uint64_t run, unsigned first, unsigned count,
+                         struct ssn_source *sources);
 /* The first block >= from that is pending; UINT64_MAX: none. */
 uint64_t ssn_overlay_next_pending(struct ssn_overlay *overlay, uint64_t from);
 /* admin is held: something written into the snapshot is pending. */
 bool ssn_overlay_any_pending(const struct ssn_snap *snap);
 /* admin is held: or a commit is in doubt. */
 bool ssn_overlay_unflushed(struct selsnap *ss, const struct ssn_snap *snap);
-/* The first block >= from that is in the index, with its record; UINT64_MAX: none. */
+/* The first block >= from that is in the index under that id, with its record; UINT64_MAX: none. */
 int ssn_overlay_seek(struct selsnap *ss, uint64_t id, uint64_t from, uint64_t *ret_block,
                      struct ssn_overlay_record *ret_record);
 /* Under which id reads find what was flushed; 0: nothing was. */
@@ -80,6 +84,16 @@ int ssn_overlay_settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_ove
 int ssn_overlay_lock_writer(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
 /* Commits all that is pending. */
 int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+/* The same where both are held. */
+int ssn_overlay_flush_held(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay);
+
+/*
+ * For a read of several looks: what a reset lets go of is dropped overlay by overlay, and a read beside it could find
+ * what lies under what is gone. So a read begins with ssn_overlay_begin_read, which waits for a reset that runs, and is
+ * done again when ssn_overlay_was_reset since.
+ */
+uint64_t ssn_overlay_begin_read(struct ssn_overlay *overlay);
+bool ssn_overlay_was_reset(struct ssn_overlay *overlay, uint64_t began);
 
 /* Reads whole blocks of a run as the view has them, which all designate what `cover` says. Holds no lock. */
 int ssn_view_read_blocks(struct selsnap_view *view, uint64_t run, unsigned first, unsigned count,

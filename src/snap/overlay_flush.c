@@ -15,6 +15,7 @@
  *   FLUSH_UNSURE    what is pending, which is all of it      the id as the index has it; what is committed is not
  * pending RESET_UNSURE    the snapshot as it was taken             reset again, unless the index has it so
  */
+#include "layers.h"
 #include "overlay.h"
 #include "reclaim.h"
 #include "snapshot.h"
@@ -244,12 +245,10 @@ static int commit_reset(struct selsnap *ss, const struct ssn_snap *snap) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, ss->store);
     ssn_snapshot_put_record(&txn, &changed);
-    ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
+    ssn_layers_put_release(ss, &txn, snap);
     int rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
-    if (rc == SELSNAP_OK || rc == SELSNAP_ESTORE) {
-        ssn_reclaim_note_overlay(ss);
-    }
+    ssn_layers_released(ss, snap, rc);
     return rc;
 }
 
@@ -259,7 +258,11 @@ static int settle(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay 
         return SELSNAP_OK;
     }
     uint64_t id;
-    int rc = ssn_reclaim_settle(ss);
+    int rc = ssn_layers_settle(ss);
+    if (rc != SELSNAP_OK || snap->overlay_doubt == SSN_OVERLAY_SURE) {
+        return rc;
+    }
+    rc = ssn_reclaim_settle(ss);
     rc = rc == SELSNAP_OK ? committed_id(ss, snap, &id) : rc;
     if (rc != SELSNAP_OK) {
         return rc;
@@ -346,22 +349,35 @@ static bool lock_for_flush(struct selsnap *ss, const struct ssn_snap *snap, stru
     return true;
 }
 
-int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
-    bool admin = lock_for_flush(ss, snap, overlay);
-    int rc = admin ? settle(ss, snap, overlay) : SELSNAP_OK;
-    if (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
+/* *admin: it is held, and need not be for all of it. */
+static int flush_all(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay, bool *admin) {
+    int rc = SELSNAP_OK;
+    if (overlay->pending_blocks > 0) {
         rc = flush_data(ss, overlay);
     }
     unsigned limit = UINT_MAX;
     while (rc == SELSNAP_OK && overlay->pending_blocks > 0) {
         rc = flush_some(ss, snap, overlay, &limit);
-        if (rc == SELSNAP_OK && admin) {
+        if (rc == SELSNAP_OK && *admin) {
             /* The snapshot has its overlay id: who waits to change other snapshots need not wait for the rest. */
             pthread_mutex_unlock(&ss->admin);
-            admin = false;
+            *admin = false;
         }
         rc = rc == SELSNAP_ENOSPACE && limit > 0 ? SELSNAP_OK : rc;
     }
+    return rc;
+}
+
+int ssn_overlay_flush_held(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    bool let_go = false;
+    int rc = settle(ss, snap, overlay);
+    return rc == SELSNAP_OK ? flush_all(ss, snap, overlay, &let_go) : rc;
+}
+
+int ssn_overlay_flush(struct selsnap *ss, struct ssn_snap *snap, struct ssn_overlay *overlay) {
+    bool admin = lock_for_flush(ss, snap, overlay);
+    int rc = admin ? settle(ss, snap, overlay) : SELSNAP_OK;
+    rc = rc == SELSNAP_OK ? flush_all(ss, snap, overlay, &admin) : rc;
     pthread_mutex_unlock(&overlay->writer);
     if (admin) {
         pthread_mutex_unlock(&ss->admin);
@@ -397,6 +413,7 @@ static int reset(struct selsnap_view *view, struct ssn_map **empty) {
     struct selsnap *ss = view->ss;
     struct ssn_snap *snap = view->snap;
     int rc = settle(ss, snap, view->overlay);
+    rc = rc == SELSNAP_OK ? ssn_layers_settle(ss) : rc;
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -426,7 +443,9 @@ int ssn_view_reset(struct selsnap_view *view) {
     }
     pthread_mutex_lock(&ss->admin);
     pthread_mutex_lock(&view->overlay->writer);
+    atomic_fetch_add(&view->overlay->resets, 1);
     rc = reset(view, &map);
+    atomic_fetch_add(&view->overlay->resets, 1);
     pthread_mutex_unlock(&view->overlay->writer);
     pthread_mutex_unlock(&ss->admin);
     ssn_map_close(map);

@@ -6,6 +6,7 @@
  *   repair.c          devices, opening both stores, the order of things
  *   repair_plan.c     which designations, snapshots and restores are carried over: these fill old's catalogue
  *   repair_records.c  their records
+ *   repair_layers.c   which overlays lie on which
  *   repair_overlay.c  what was written into snapshots
  *   repair_entries.c  preserved blocks, run by run
  *   repair_doubt.c    blocks of a run whose entry may have been in a gap: recorded as lost
@@ -78,6 +79,16 @@ int ssn_repair_sum_ranges(struct ssn_repair *repair, uint64_t id, struct ssn_des
                           bool *ret_sound);
 /* A snapshot's label, if it is known and allowed; empty otherwise. */
 int ssn_repair_label(struct ssn_repair *repair, uint64_t id, char *ret_name);
+
+/* ---- repair_layers.c ---- */
+
+int ssn_repair_plan_layer(struct ssn_repair *repair, const struct ssn_item *item);
+/* The overlay and those below it; SSN_LAYER_CHAIN_MAX of them. *ret_known: there are surely no others. */
+int ssn_repair_chain(struct ssn_repair *repair, uint64_t overlay, uint64_t *ret_ids, unsigned *ret_count,
+                     bool *ret_known);
+/* Whether the snapshot with this index in by_point reads through the overlay. */
+bool ssn_repair_reads(struct ssn_repair *repair, size_t index, uint64_t overlay);
+int ssn_repair_put_layer(struct ssn_repair *repair, uint64_t overlay, uint64_t parent);
 
 /* ---- into the new store ---- */
 

@@ -7,6 +7,7 @@
 
 #include "checksum.h"
 #include "designation.h"
+#include "layers.h"
 
 #include <string.h>
 
@@ -22,7 +23,11 @@ static int put_record(struct ssn_repair *repair, const struct ssn_key *key, cons
 static int put_lost(struct ssn_repair *repair, size_t index, const struct ssn_key *key) {
     const struct ssn_overlay_record lost = {.kind = SSN_ENTRY_LOST_DAMAGE};
     repair->result.blocks_lost++;
-    ssn_repair_tell_block(repair, index, key->minor, 1, SSN_LOSS_WRITTEN);
+    for (size_t i = index; i < repair->snap_count; i++) {
+        if (i == index || ssn_repair_reads(repair, i, key->major)) {
+            ssn_repair_tell_block(repair, i, key->minor, 1, SSN_LOSS_WRITTEN);
+        }
+    }
     return put_record(repair, key, &lost);
 }
 
@@ -57,8 +62,7 @@ static int copy_item(struct ssn_repair *repair, size_t index, const struct ssn_i
     return put_record(repair, &item->key, &record);
 }
 
-static int copy_known(struct ssn_repair *repair, size_t index) {
-    uint64_t overlay = repair->by_point[index]->record.overlay;
+static int copy_known(struct ssn_repair *repair, size_t index, uint64_t overlay) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_OVERLAY, overlay, 0);
     struct ssn_item item;
     int rc;
@@ -74,7 +78,7 @@ static int copy_known(struct ssn_repair *repair, size_t index) {
 }
 
 /* The designated blocks from `from` to `upto`, but for those that are known. */
-static int lose_range(struct ssn_repair *repair, size_t index, uint64_t from, uint64_t upto) {
+static int lose_range(struct ssn_repair *repair, size_t index, uint64_t overlay, uint64_t from, uint64_t upto) {
     const struct ssn_snap *snap = repair->by_point[index];
     struct ssn_block_range range;
     int rc;
@@ -83,7 +87,7 @@ static int lose_range(struct ssn_repair *repair, size_t index, uint64_t from, ui
            range.first <= upto) {
         uint64_t last = ssn_min_u64(range.first + range.count - 1, upto);
         for (uint64_t block = range.first; block <= last; block++) {
-            struct ssn_key key = ssn_key_make(SSN_ITEM_OVERLAY, snap->record.overlay, block);
+            struct ssn_key key = ssn_key_make(SSN_ITEM_OVERLAY, overlay, block);
             struct ssn_item item;
             rc = ssn_store_get(repair->old.store, &key, &item);
             rc = rc == SELSNAP_ENOENT ? put_lost(repair, index, &key) : rc;
@@ -96,8 +100,7 @@ static int lose_range(struct ssn_repair *repair, size_t index, uint64_t from, ui
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
-static int lose_unknown(struct ssn_repair *repair, size_t index) {
-    uint64_t overlay = repair->by_point[index]->record.overlay;
+static int lose_unknown(struct ssn_repair *repair, size_t index, uint64_t overlay) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_OVERLAY, overlay, 0);
     struct ssn_key end = ssn_key_make(SSN_ITEM_OVERLAY, overlay, UINT64_MAX);
     struct ssn_gap gap;
@@ -106,7 +109,7 @@ static int lose_unknown(struct ssn_repair *repair, size_t index) {
            ssn_key_compare(&gap.low, &end) <= 0) {
         uint64_t from = ssn_key_compare(&gap.low, &key) < 0 ? key.minor : gap.low.minor;
         bool beyond = ssn_key_compare(&gap.last, &end) >= 0;
-        rc = lose_range(repair, index, from, beyond ? UINT64_MAX : gap.last.minor);
+        rc = lose_range(repair, index, overlay, from, beyond ? UINT64_MAX : gap.last.minor);
         if (beyond) {
             break;
         }
@@ -116,15 +119,28 @@ static int lose_unknown(struct ssn_repair *repair, size_t index) {
     return rc;
 }
 
+/* Whether a snapshot before this one reads through the overlay, so that it is copied already. */
+static bool copied(struct ssn_repair *repair, size_t index, uint64_t overlay) {
+    for (size_t i = 0; repair->old.catalogue.layer_count > 0 && i < index; i++) {
+        if (ssn_repair_reads(repair, i, overlay)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int ssn_repair_overlays(struct ssn_repair *repair) {
     int rc = SELSNAP_OK;
     for (size_t i = 0; rc == SELSNAP_OK && i < repair->snap_count; i++) {
-        if (repair->by_point[i]->record.overlay != 0) {
-            rc = copy_known(repair, i);
+        uint64_t ids[SSN_LAYER_CHAIN_MAX];
+        unsigned count = ssn_layers_chain(&repair->old, repair->by_point[i]->record.overlay, ids);
+        for (unsigned layer = 0; rc == SELSNAP_OK && layer < count && !copied(repair, i, ids[layer]); layer++) {
+            rc = layer + 1 < count ? ssn_repair_put_layer(repair, ids[layer], ids[layer + 1]) : SELSNAP_OK;
+            rc = rc == SELSNAP_OK ? copy_known(repair, i, ids[layer]) : rc;
             ssn_repair_tell_all(repair);
-            rc = rc == SELSNAP_OK ? lose_unknown(repair, i) : rc;
+            rc = rc == SELSNAP_OK ? lose_unknown(repair, i, ids[layer]) : rc;
+            ssn_repair_tell_all(repair);
         }
     }
-    ssn_repair_tell_all(repair);
     return rc;
 }

@@ -6,6 +6,8 @@
  */
 #include "repair.h"
 
+#include "layer.h"
+
 #include "designation.h"
 #include "restore.h"
 
@@ -211,11 +213,18 @@ static int unknown_written(struct ssn_repair *repair, const struct ssn_group *gr
  */
 static int plan_written(struct ssn_repair *repair, uint64_t id, const struct ssn_group *group,
                         struct ssn_snapshot_record *record, bool *ret_keep) {
-    bool part_unknown = record->overlay != 0 && unknown(repair, SSN_ITEM_OVERLAY, record->overlay);
+    uint64_t ids[SSN_LAYER_CHAIN_MAX];
+    unsigned count = 0;
+    bool layers_known = false;
     char who[SSN_REPAIR_WHO];
+    int rc = ssn_repair_chain(repair, record->overlay, ids, &count, &layers_known);
+    bool part_unknown = !layers_known;
+    for (unsigned i = 0; i < count; i++) {
+        part_unknown = part_unknown || unknown(repair, SSN_ITEM_OVERLAY, ids[i]);
+    }
     *ret_keep = true;
-    if (!repair->cut && !part_unknown) {
-        return SELSNAP_OK;
+    if (rc != SELSNAP_OK || (!repair->cut && !part_unknown)) {
+        return rc;
     }
     if ((repair->options->flags & SELSNAP_REPAIR_AS_TAKEN) != 0) {
         record->overlay = 0;
@@ -228,8 +237,10 @@ static int plan_written(struct ssn_repair *repair, uint64_t id, const struct ssn
         *ret_keep = false;
         return leave_out(repair, id, "since it is not known what was written into it last");
     }
-    bool more = false;
-    int rc = unknown_written(repair, group, record->overlay, UNKNOWN_WRITTEN_MAX, &more);
+    bool more = !layers_known;
+    for (unsigned i = 0; rc == SELSNAP_OK && !more && i < count; i++) {
+        rc = unknown_written(repair, group, ids[i], UNKNOWN_WRITTEN_MAX, &more);
+    }
     if (rc == SELSNAP_OK && more) {
         *ret_keep = false;
         return leave_out(repair, id, "since it is not known which of its blocks were written into");
@@ -383,7 +394,8 @@ static int plan_unknown_jobs(struct ssn_repair *repair) {
 int ssn_repair_plan(struct ssn_repair *repair) {
     say_unknown(repair, SSN_ITEM_DESIGNATION, "designations");
     say_unknown(repair, SSN_ITEM_SNAPSHOT, "snapshots");
-    int rc = each(repair, SSN_ITEM_DESIGNATION, plan_designation);
+    int rc = each(repair, SSN_ITEM_LAYER, ssn_repair_plan_layer);
+    rc = rc == SELSNAP_OK ? each(repair, SSN_ITEM_DESIGNATION, plan_designation) : rc;
     rc = rc == SELSNAP_OK ? each(repair, SSN_ITEM_SNAPSHOT, plan_snapshot) : rc;
     rc = rc == SELSNAP_OK ? each(repair, SSN_ITEM_LABEL, plan_label) : rc;
     rc = rc == SELSNAP_OK ? each(repair, SSN_ITEM_JOB, plan_job) : rc;

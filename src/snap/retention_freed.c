@@ -7,6 +7,7 @@
 #include "retention_inner.h"
 
 #include "designation.h"
+#include "layers.h"
 #include "needed.h"
 #include "overlay.h"
 
@@ -247,6 +248,42 @@ static int walk(struct freed *freed) {
 
 /* ---- overlays ---- */
 
+/* Whether the snapshot is one of those asked about. */
+static bool is_asked(const struct freed *freed, uint64_t id) {
+    return bsearch(&id, freed->ids, freed->count, sizeof *freed->ids, rising) != NULL;
+}
+
+/* admin is held: whether the overlay is counted with this snapshot, the first of all that read it, and would go. */
+static bool goes_with(const struct freed *freed, uint64_t overlay, uint64_t snap_id) {
+    struct ssn_catalogue *catalogue = &freed->ss->catalogue;
+    for (size_t i = 0; i < catalogue->snap_count; i++) {
+        const struct ssn_snap *snap = catalogue->snaps[i];
+        uint64_t ids[SSN_LAYER_CHAIN_MAX];
+        unsigned count = ssn_layers_chain(freed->ss, snap->record.overlay, ids);
+        for (unsigned layer = 0; layer < count; layer++) {
+            if (ids[layer] == overlay && (snap->id < snap_id || !is_asked(freed, snap->id))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* The overlays of a snapshot's chain that are counted with it. */
+static unsigned gone_layers(const struct freed *freed, size_t index, uint64_t *ret_ids) {
+    struct selsnap *ss = freed->ss;
+    pthread_mutex_lock(&ss->admin);
+    unsigned count = ssn_layers_chain(ss, freed->overlays[index], ret_ids);
+    unsigned gone = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (ss->catalogue.layer_count == 0 || goes_with(freed, ret_ids[i], freed->ids[index])) {
+            ret_ids[gone++] = ret_ids[i];
+        }
+    }
+    pthread_mutex_unlock(&ss->admin);
+    return gone;
+}
+
 static int add_overlay(struct freed *freed, uint64_t overlay) {
     struct ssn_overlay_record record;
     uint64_t block = 0;
@@ -272,7 +309,11 @@ int ssn_retention_freed(struct selsnap *ss, const uint64_t *ids, uint32_t count,
         rc = open_lists(&freed, ids, count);
         rc = rc == SELSNAP_OK ? look_at_snapshots(&freed) : rc;
         for (size_t i = 0; rc == SELSNAP_OK && i < freed.count; i++) {
-            rc = freed.overlays[i] != 0 ? add_overlay(&freed, freed.overlays[i]) : SELSNAP_OK;
+            uint64_t layers[SSN_LAYER_CHAIN_MAX];
+            unsigned gone = gone_layers(&freed, i, layers);
+            for (unsigned layer = 0; rc == SELSNAP_OK && layer < gone; layer++) {
+                rc = add_overlay(&freed, layers[layer]);
+            }
         }
         rc = rc == SELSNAP_OK ? walk(&freed) : rc;
         rc = rc != SELSNAP_ENOMEM ? look_again(&freed, rc) : rc;

@@ -8,6 +8,7 @@
 #include "bookmark.h"
 #include "deferred.h"
 #include "designation.h"
+#include "layers.h"
 #include "reclaim.h"
 #include "restore.h"
 #include "retention_inner.h"
@@ -142,16 +143,12 @@ int ssn_snapshot_commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
         ssn_txn_delete(&txn, &key);
     }
-    if (snap->record.overlay != 0) {
-        ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
-    }
+    ssn_layers_put_release(ss, &txn, snap);
     ssn_reclaim_note_delete(ss, &txn);
     bool dropped = ssn_designation_release(ss, &txn, snap->group, snap);
     int rc = ssn_store_commit(ss->store, &txn, true);
     ssn_txn_fini(&txn);
-    if (snap->record.overlay != 0 && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
-        ssn_reclaim_note_overlay(ss);
-    }
+    ssn_layers_released(ss, snap, rc);
     if (rc != SELSNAP_OK) {
         ssn_reclaim_note_failed(ss);
     } else if (dropped) {
@@ -172,6 +169,7 @@ int ssn_snapshot_settle_doomed(struct selsnap *ss) {
             continue;
         }
         int rc = ssn_reclaim_settle(ss); /* whatever failed has landed now, or never will */
+        rc = rc == SELSNAP_OK ? ssn_layers_settle(ss) : rc;
         if (snap->state != SSN_SNAP_DOOMED) {
             rc = rc == SELSNAP_OK ? ssn_bookmark_finish(ss, snap) : rc;
             if (rc != SELSNAP_OK) {
@@ -228,7 +226,8 @@ int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id) {
         return rc;
     }
     ssn_snapshot_set_state(ss, snap, SSN_SNAP_DELETING);
-    rc = ssn_snapshot_commit_delete(ss, snap);
+    rc = ssn_layers_settle(ss);
+    rc = rc == SELSNAP_OK ? ssn_snapshot_commit_delete(ss, snap) : rc;
     if (snap->to_bookmark && (rc == SELSNAP_OK || rc == SELSNAP_ESTORE)) {
         ss->catalogue.doomed--;
         snap->to_bookmark = false; /* it is gone, or DOOMED instead */
@@ -291,6 +290,7 @@ int ssn_snapshot_rename(struct selsnap *ss, uint64_t id, const char *name) {
 static int change_holds_locked(struct selsnap *ss, uint64_t id, int by) {
     struct ssn_snap *snap = NULL;
     int rc = ssn_snapshot_find_live(ss, id, &snap);
+    rc = rc == SELSNAP_OK ? ssn_layers_settle(ss) : rc;
     if (rc != SELSNAP_OK) {
         return rc;
     }

@@ -64,10 +64,15 @@ int ssn_snapshot_refuse_used(struct selsnap *ss, const struct ssn_snap *snap);
 int ssn_snapshot_delete_locked(struct selsnap *ss, uint64_t id);
 /* admin is held: the id of a live snapshot's name; SELSNAP_ENOENT. */
 int ssn_snapshot_id_of(struct selsnap *ss, const char *name, uint64_t *ret_id);
+/* admin is held: puts record, name and properties of a new snapshot. */
+void ssn_snapshot_put_new(struct ssn_txn *txn, const struct ssn_snap *snap, const selsnap_snapshot_options *options);
+/* Nanoseconds since 1970. */
+int64_t ssn_snapshot_now(void);
 /* admin is held: puts the snapshot's record, as it is in memory. */
 void ssn_snapshot_put_record(struct ssn_txn *txn, const struct ssn_snap *snap);
 void ssn_snapshot_put_received(struct ssn_txn *txn, uint64_t id, const struct ssn_received_record *record);
-/* ---- between snapshot.c and snapshot_make.c; admin is held ---- */
+
+/* ---- between snapshot.c, snapshot_make.c and clone.c; admin is held ---- */
 
 /* SELSNAP_EEXIST, told, when a snapshot has the name. */
 int ssn_snapshot_refuse_taken(struct selsnap *ss, const char *name);

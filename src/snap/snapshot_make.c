@@ -84,6 +84,10 @@ static uint64_t nanoseconds(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+int64_t ssn_snapshot_now(void) {
+    return (int64_t)nanoseconds(CLOCK_REALTIME);
+}
+
 void ssn_snapshot_note_closed(struct selsnap *ss, uint64_t began_ns) {
     uint64_t took = nanoseconds(CLOCK_MONOTONIC) - began_ns;
     if (took > atomic_load(&ss->count.gate_closed_ns_max)) {
@@ -105,17 +109,9 @@ static void put_membership(struct ssn_txn *txn, uint64_t id, const struct ssn_me
     ssn_txn_put(txn, &key, value, ssn_membership_encode(value, membership));
 }
 
-static int commit_new(const struct ssn_making *making) {
-    struct selsnap *ss = making->ss;
-    const struct ssn_snap *snap = making->snap;
-    const selsnap_snapshot_options *options = making->options;
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    ssn_snapshot_put_record(&txn, snap);
-    ssn_snapshot_put_name(&txn, snap->id, options->name);
-    if (making->membership != NULL) {
-        put_membership(&txn, snap->id, making->membership);
-    }
+void ssn_snapshot_put_new(struct ssn_txn *txn, const struct ssn_snap *snap, const selsnap_snapshot_options *options) {
+    ssn_snapshot_put_record(txn, snap);
+    ssn_snapshot_put_name(txn, snap->id, options->name);
     for (uint32_t i = 0; i < options->property_count; i++) {
         uint8_t value[SSN_VALUE_MAX];
         size_t key_len = strlen(options->properties[i].key);
@@ -124,7 +120,18 @@ static int commit_new(const struct ssn_making *making) {
         value[0] = (uint8_t)key_len;
         memcpy(value + 1, options->properties[i].key, key_len);
         memcpy(value + 1 + key_len, options->properties[i].value, value_len);
-        ssn_txn_put(&txn, &key, value, (uint16_t)(1 + key_len + value_len));
+        ssn_txn_put(txn, &key, value, (uint16_t)(1 + key_len + value_len));
+    }
+}
+
+static int commit_new(const struct ssn_making *making) {
+    struct selsnap *ss = making->ss;
+    const struct ssn_snap *snap = making->snap;
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    ssn_snapshot_put_new(&txn, snap, making->options);
+    if (making->membership != NULL) {
+        put_membership(&txn, snap->id, making->membership);
     }
     if (making->extra != NULL) {
         ssn_snapshot_put_received(&txn, snap->id, making->extra->received);
@@ -158,7 +165,7 @@ int ssn_snapshot_prepare(struct ssn_making *making) {
     }
     snap->id = ssn_store_take_id(ss->store);
     snap->record.designation = group->id;
-    snap->record.time_ns = options->time_ns != 0 ? options->time_ns : (int64_t)nanoseconds(CLOCK_REALTIME);
+    snap->record.time_ns = options->time_ns != 0 ? options->time_ns : ssn_snapshot_now();
     bool bookmark = (options->flags & SELSNAP_SNAPSHOT_BOOKMARK) != 0;
     snap->record.kind = bookmark ? SSN_SNAPSHOT_MARK : SSN_SNAPSHOT_DATA;
     snap->record.policy = (uint8_t)options->policy;

@@ -256,11 +256,16 @@ int ssn_view_read_blocks(struct selsnap_view *view, uint64_t run, unsigned first
     piece.run = run;
     piece.first = first;
     piece.count = count;
-    piece.cover = cover;
-    unsigned ticket = ssn_store_enter(view->ss->store);
-    int rc = read_looked_up(view, &piece, buf);
-    ssn_store_leave(view->ss->store, ticket);
-    return rc;
+    for (;;) {
+        uint64_t began = view->overlay != NULL ? ssn_overlay_begin_read(view->overlay) : 0;
+        piece.cover = cover;
+        unsigned ticket = ssn_store_enter(view->ss->store);
+        int rc = read_looked_up(view, &piece, buf);
+        ssn_store_leave(view->ss->store, ticket);
+        if (view->overlay == NULL || !ssn_overlay_was_reset(view->overlay, began)) {
+            return rc;
+        }
+    }
 }
 
 /* ---- reading bytes ---- */

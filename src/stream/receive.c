@@ -33,6 +33,7 @@ struct receive {
     uint64_t since_note;
     uint64_t written_bytes;
     bool any_lost;
+    bool left; /* blocks hold the stream's content, and what they held before is lost */
 };
 
 /* ---- before anything is written ---- */
@@ -340,6 +341,7 @@ static int give_up(struct receive *receive, int rc, selsnap_stream_info *info) {
     bool keep = (receive->options->flags & SELSNAP_IMPORT_KEEP_PART) != 0 && !receive->any_lost && receive->lossless;
     int code = ssn_report_last(&ss->report, text, sizeof text);
     int ended = keep ? note(receive) : ssn_unfinished_undo(ss, receive->safety, NULL, NULL);
+    receive->left = ended == SELSNAP_ELOST;
     if (ended != SELSNAP_OK && code == rc) {
         return ssn_fail(&ss->report, rc, "%.300s; and what was written could not be %s", text,
                         keep ? "kept for going on" : "taken back");
@@ -408,7 +410,7 @@ int ssn_receive_run(struct selsnap *ss, selsnap_stream_read_fn read, void *user,
         struct ssn_unfinished unfinished;
         bool whole;
         int left = ssn_unfinished_find(ss, false, &unfinished, &whole);
-        info->state = left == SELSNAP_ENOENT ? SELSNAP_STREAM_NOTHING : SELSNAP_STREAM_PART;
+        info->state = left == SELSNAP_ENOENT && !receive.left ? SELSNAP_STREAM_NOTHING : SELSNAP_STREAM_PART;
     }
     ssn_subset_close(receive.subset);
     ssn_subset_close(receive.kept);

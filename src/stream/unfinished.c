@@ -178,12 +178,24 @@ static int find_job(struct selsnap *ss, uint64_t id, uint64_t *ret_job) {
     return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
 }
 
+/*
+ * The import's snapshot may have failed to be recorded, and be recorded yet. After a crash it would tell that all of the
+ * stream is there; so it is deleted for good before anything is taken back.
+ */
+static int settle_snapshot(struct selsnap *ss) {
+    pthread_mutex_lock(&ss->admin);
+    int rc = ssn_snapshot_settle_doomed(ss);
+    pthread_mutex_unlock(&ss->admin);
+    return rc;
+}
+
 int ssn_unfinished_undo(struct selsnap *ss, uint64_t id, selsnap_progress_fn progress, void *progress_user) {
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
     uint64_t job = 0;
     bool lost = false;
     options.id = id;
-    int rc = find_job(ss, id, &job);
+    int rc = settle_snapshot(ss);
+    rc = rc == SELSNAP_OK ? find_job(ss, id, &job) : rc;
     if (rc == SELSNAP_OK && job == 0) {
         rc = ssn_restore_start(ss, &options, &job);
         lost = rc == SELSNAP_ELOST;

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ("device.h", "error.h", "retention.h", "selsnap.h", "version.h")
+HEADERS = ("clone.h", "device.h", "error.h", "retention.h", "selsnap.h", "version.h")
 
 
 def run(words, **more):

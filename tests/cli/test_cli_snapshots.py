@@ -64,6 +64,25 @@ class Subsets(CliTest):
         self.refused("SELSNAP_ENOENT", "subset", "show", "s", code=NOT_FOUND)
 
 
+class Cloning(CliTest):
+    def test_clone__written_into__has_its_own(self):
+        self.cmd("create", "a")
+        self.cmd("write", "a", "--offset", "0", data=b"1" * BLOCK)
+        frozen = self.cmd("clone", "a", "f", "--json").json
+        self.assertEqual((frozen["name"], frozen["source"], frozen["as_changed"]), ("f", "a", False))
+        self.assertIn("created c (id ", self.cmd("clone", "a", "c", "--as-changed", "--property", "k=v").text)
+        self.cmd("write", "c", "--offset", str(BLOCK), data=b"2" * BLOCK)
+        self.cmd("delete", "a")
+        self.assertEqual(self.cmd("read", "c", "--length", str(2 * BLOCK)).out, b"1" * BLOCK + b"2" * BLOCK)
+        self.assertNotEqual(self.cmd("read", "f", "--length", str(BLOCK)).out, b"1" * BLOCK)
+        self.assertEqual(self.cmd("check", "--json").json["problems"], 0)
+
+    def test_clone__no_source_or_name_taken__refused(self):
+        self.cmd("create", "a")
+        self.refused("SELSNAP_ENOENT", "clone", "none", "b", code=NOT_FOUND)
+        self.refused("SELSNAP_EEXIST", "clone", "a", "a")
+
+
 class Making(CliTest):
     def test_create__no_ranges__holds_the_whole_origin(self):
         made = self.cmd("create", "a", "--json").json

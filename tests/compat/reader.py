@@ -21,7 +21,7 @@ SECTOR_PAYLOAD = SECTOR - 56
 RUN = 256
 SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE, \
-    HOLD, TERM, MEMBERSHIP, RECEIVED = range(1, 17)
+    HOLD, TERM, MEMBERSHIP, RECEIVED, LAYER = range(1, 18)
 DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
 HOLE = 65535
@@ -320,12 +320,12 @@ class Store:
 
     def index(self):
         self.snapshots, self.labels, self.designations, self.ranges = {}, {}, {}, {}
-        self.entries, self.overlays, self.jobs, self.restored = {}, {}, {}, {}
+        self.entries, self.overlays, self.jobs, self.restored, self.layers = {}, {}, {}, {}, {}
         whole = 1 << 64
         need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
              not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
         for (kind, major, minor), value in sorted(self.items.items()):
-            need(SPACE <= kind <= RECEIVED, "items of type %d" % kind)
+            need(SPACE <= kind <= LAYER, "items of type %d" % kind)
             if kind == DESIGNATION:
                 self.designations[major] = self.designation(major, value)
             elif kind == RANGES:
@@ -338,6 +338,10 @@ class Store:
                 self.add_entry(major, minor, value)
             elif kind == OVERLAY:
                 self.overlays.setdefault(major, {})[minor] = value
+            elif kind == LAYER:
+                need(len(value) == 8 and minor == 0, "layer %d" % major)
+                (self.layers[major],) = struct.unpack("<Q", value)
+                need(0 < self.layers[major] < major, "the parent of layer %d" % major)
             elif kind == JOB:
                 self.add_job(major, value)
             elif kind == RECEIVED:
@@ -468,19 +472,34 @@ class Store:
                     return data
         return None
 
+    def chain(self, overlay):
+        """[6.11] The overlay and those it lies on."""
+        count = 0
+        while overlay != 0:
+            count += 1
+            need(count <= 32, "more than 32 layers")
+            yield overlay
+            key = (LAYER, overlay, 0)
+            need(key in self.items or not self.in_hole(key, key), "a hole among layers")
+            overlay = self.layers.get(overlay, 0)
+
+    def read_overlay(self, block, key):
+        value = self.items[key]
+        need(len(value) == (24 if value[0] == DATA else 8) and not any(value[1:8]), "overlay of block %d" % block)
+        if value[0] == ZERO:
+            return bytes(self.block_bytes)
+        if value[0] == LOST_DAMAGE:
+            raise Lost("block %d" % block)
+        place, wanted = struct.unpack_from("<QQ", value, 8)
+        return self.copy(block, place, wanted, key)
+
     def read_block(self, snap, block, frozen=False):
         """A designated block, filled up with zeros if it is a short last one."""
-        key = (OVERLAY, snap["overlay"], block)
-        need(frozen or snap["overlay"] == 0 or key in self.items or not self.in_hole(key, key), "a hole in the overlay")
-        if not frozen and block in self.overlays.get(snap["overlay"], {}):
-            value = self.overlays[snap["overlay"]][block]
-            need(len(value) == (24 if value[0] == DATA else 8) and not any(value[1:8]), "overlay of block %d" % block)
-            if value[0] == ZERO:
-                return bytes(self.block_bytes)
-            if value[0] == LOST_DAMAGE:
-                raise Lost("block %d" % block)
-            place, wanted = struct.unpack_from("<QQ", value, 8)
-            return self.copy(block, place, wanted, (OVERLAY, snap["overlay"], block))
+        for overlay in self.chain(snap["overlay"]) if not frozen else ():
+            key = (OVERLAY, overlay, block)
+            need(key in self.items or not self.in_hole(key, key), "a hole in the overlay")
+            if block in self.overlays.get(overlay, {}):
+                return self.read_overlay(block, key)
         run = block // RUN
         need(not self.in_hole((ENTRY, run << 12, 0), (ENTRY, (run << 12) + 4095, 1 << 64)), "a hole among entries")
         entry = self.entry_at(block, snap["point"])

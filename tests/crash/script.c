@@ -69,6 +69,7 @@ static void create(struct model *m, const struct step *step) {
     struct m_create how = {.slot = step->slot, .name = MODEL_NAMES, .policy = (uint32_t)step->b};
     uint8_t *in = m->snapshots[step->slot].in;
     how.bookmark = step->kind == STEP_MARK;
+    how.group = step->kind == STEP_GROUP;
     if (m->snapshots[step->slot].live || (step->kind == STEP_CREATE_SAVED && !m->names[step->a].live)) {
         return;
     }
@@ -176,12 +177,18 @@ void script_step(struct model *m, const struct step *step) {
     case STEP_CREATE:
     case STEP_CREATE_SAVED:
     case STEP_MARK:
+    case STEP_GROUP:
         create(m, step);
         break;
     case STEP_BOOKMARK:
         if (live && !m->snapshots[step->slot].bookmark) {
             model_view_close(m, step->slot);
             model_do_bookmark(m, step->slot);
+        }
+        break;
+    case STEP_CLONE:
+        if (!live && m->snapshots[step->a].live) {
+            model_do_clone(m, (unsigned)step->a, step->slot, SELSNAP_POLICY_FAIL_WRITE, step->b != 0);
         }
         break;
     case STEP_DELETE:

@@ -40,6 +40,8 @@ enum step_kind {
     STEP_RESTORE,
     STEP_WORK,
     STEP_REOPEN,
+    STEP_CLONE,
+    STEP_GROUP,
 };
 
 struct step {
@@ -60,6 +62,8 @@ struct step {
 #define BATCH(mask, durable)              {STEP_BATCH, 0, mask, durable}
 #define CREATE(slot, mask, policy)        {STEP_CREATE, slot, mask, policy}
 #define CREATE_SAVED(slot, name, policy)  {STEP_CREATE_SAVED, slot, name, policy}
+/* As CREATE, as the only member of a consistency group. */
+#define GROUP(slot, mask, policy)         {STEP_GROUP, slot, mask, policy}
 /* A bookmark; and turning a snapshot into one. */
 #define MARK(slot, mask)                  {STEP_MARK, slot, mask, 0}
 #define BOOKMARK(slot)                    {STEP_BOOKMARK, slot, 0, 0}
@@ -79,6 +83,8 @@ struct step {
 #define VIEW_CLOSE(slot)                  {STEP_VIEW_CLOSE, slot, 0, 0}
 #define RESTORE(slot, mask)               {STEP_RESTORE, slot, mask, 0}
 #define WORK(flags, budget)               {STEP_WORK, 0, flags, budget} /* selsnap_step() */
+/* A clone of a snapshot into a slot; changed: 1, as changed. */
+#define CLONE(source, slot, changed)      {STEP_CLONE, slot, source, changed}
 #define REOPEN                            {STEP_REOPEN, 0, 0, 0}
 #define END                               {STEP_END, 0, 0, 0}
 /* clang-format on */

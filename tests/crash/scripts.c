@@ -215,6 +215,32 @@ static const struct step overlay_drops[] = {
     END,
 };
 
+/* Clones, frozen and as changed, written into, reset and deleted, sources first. */
+static const struct step clones[] = {
+    CREATE(0, 0x0f, FAIL),
+    WRITE(0, 8),
+    VIEW_WRITE(0, 0, 12),
+    CLONE(0, 1, 0),
+    CLONE(0, 2, 1),
+    VIEW_WRITE(0, 2, 8),
+    VIEW_WRITE(2, 8, 8),
+    VIEW_FLUSH(0),
+    WRITE(4, 8),
+    CLONE(2, 3, 1),
+    DELETE(0),
+    WORK(RECLAIM, 1),
+    VIEW_RESET(2),
+    DELETE(1),
+    WORK(RECLAIM, 1000),
+    REOPEN,
+    VIEW_DISCARD(3, 0, 8),
+    DELETE(2),
+    WORK(0, 1000),
+    DELETE(3),
+    WORK(0, 1000),
+    END,
+};
+
 /* Client writes come out of turn, also to blocks that had not changed, and snapshots are made meanwhile. */
 static const struct step restores[] = {
     CREATE(0, 0x2f, FAIL),
@@ -362,6 +388,7 @@ const struct script scripts[] = {
     {"reuse", &small, reuse, 2},
     {"view-writes", &small, view_writes, 2},
     {"overlay-drops", &small, overlay_drops, 2},
+    {"clones", &small, clones, 4},
     {"restores", &small, restores, 2},
     {"restore-again", &small, restore_again, 3},
     {"restore-over", &small, restore_over, 3},

@@ -99,6 +99,109 @@ static void write_into(struct builder *b, struct scene_snap *snap, unsigned firs
     assert_ok(selsnap_view_close(view));
 }
 
+static void make_clone(struct builder *b, const char *name, const struct scene_snap *source, uint32_t flags) {
+    struct scene_snap *snap = &b->scene->snap[b->scene->snap_count++];
+    selsnap_clone_options options = SELSNAP_CLONE_OPTIONS_INIT;
+    assert_true(b->scene->snap_count <= SCENE_SNAPS);
+    *snap = *source;
+    options.source_id = source->id;
+    options.name = name;
+    options.policy = SELSNAP_POLICY_GIVE_UP_BLOCK;
+    options.flags = flags;
+    assert_ok(selsnap_snapshot_clone(b->rig.ss, &options, &snap->id));
+    if ((flags & SELSNAP_CLONE_AS_CHANGED) == 0) {
+        memcpy(snap->holds, snap->frozen, sizeof snap->holds);
+    }
+}
+
+/* ---- what is noted of snapshots ---- */
+
+static void hold(struct builder *b, const struct scene_snap *snap) {
+    struct scene_notes *notes = &b->scene->notes;
+    selsnap_hold_options options = SELSNAP_HOLD_OPTIONS_INIT;
+    options.reason = "held by the scene";
+    notes->held = (unsigned)(snap - b->scene->snap);
+    notes->expiry = 123456789;
+    assert_ok(selsnap_hold_add(b->rig.ss, snap->id, &options, &notes->hold));
+    assert_ok(selsnap_snapshot_set_expiry(b->rig.ss, snap->id, notes->expiry));
+}
+
+/* A snapshot like this one, now, as the only member of a group. */
+static void take_member(struct builder *b, const char *name, const char *designation, const struct scene_snap *like) {
+    struct scene *scene = b->scene;
+    struct scene_snap *snap = &scene->snap[scene->snap_count++];
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    selsnap_group_options group = SELSNAP_GROUP_OPTIONS_INIT;
+    const selsnap_group_member member = {b->rig.ss, &options};
+    assert_true(scene->snap_count <= SCENE_SNAPS);
+    options.name = name;
+    options.designation = designation;
+    options.policy = SELSNAP_POLICY_GIVE_UP_BLOCK;
+    group.name = "a group";
+    assert_ok(selsnap_group_create(&member, 1, &group, NULL, &snap->id));
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
+        snap->frozen[i] = snap->holds[i] = like->frozen[i] == HOLDS_NOTHING ? HOLDS_NOTHING : scene->live[i];
+    }
+    scene->notes.member = (unsigned)(snap - scene->snap);
+}
+
+static void bookmark(struct builder *b, const char *designation) {
+    struct scene_notes *notes = &b->scene->notes;
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    options.name = "mark";
+    options.designation = designation;
+    options.flags = SELSNAP_SNAPSHOT_BOOKMARK;
+    options.policy = SELSNAP_POLICY_GIVE_UP_BLOCK;
+    assert_ok(selsnap_snapshot_create(b->rig.ss, &options, &notes->mark));
+    memcpy(notes->marked, b->scene->live, sizeof notes->marked);
+}
+
+struct tape {
+    uint8_t bytes[256 << 10];
+    size_t len;
+    size_t at;
+};
+
+static int tape_write(void *user, const void *buf, size_t len) {
+    struct tape *tape = user;
+    assert_true(len <= sizeof tape->bytes - tape->len);
+    memcpy(tape->bytes + tape->len, buf, len);
+    tape->len += len;
+    return 0;
+}
+
+static int64_t tape_read(void *user, void *buf, size_t len) {
+    struct tape *tape = user;
+    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
+    memcpy(buf, tape->bytes + tape->at, part);
+    tape->at += part;
+    return (int64_t)part;
+}
+
+/* Exports the snapshot, and imports it where it came from: the live device has its blocks again. */
+static void receive(struct builder *b, const char *name, const struct scene_snap *source) {
+    struct scene *scene = b->scene;
+    struct scene_snap *snap = &scene->snap[scene->snap_count++];
+    selsnap_export_options what = SELSNAP_EXPORT_OPTIONS_INIT;
+    selsnap_import_options how = SELSNAP_IMPORT_OPTIONS_INIT;
+    struct tape *tape = calloc(1, sizeof *tape);
+    assert_non_null(tape);
+    assert_true(scene->snap_count <= SCENE_SNAPS);
+    *snap = *source;
+    memcpy(snap->holds, snap->frozen, sizeof snap->holds);
+    what.id = source->id;
+    assert_ok(selsnap_export(b->rig.ss, &what, tape_write, tape, NULL));
+    how.name = name;
+    how.policy = SELSNAP_POLICY_GIVE_UP_BLOCK;
+    assert_ok(selsnap_import(b->rig.ss, tape_read, tape, &how, &snap->id, NULL));
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
+        scene->live[i] = snap->frozen[i] != HOLDS_NOTHING ? snap->frozen[i] : scene->live[i];
+    }
+    scene->notes.received = (unsigned)(snap - scene->snap);
+    scene->notes.received_from = source->id;
+    free(tape);
+}
+
 static void restore(struct builder *b, const struct scene_snap *snap, unsigned first, unsigned count) {
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
     options.id = snap->id;
@@ -147,6 +250,15 @@ static void run_script(struct builder *b) {
     keep_older(b);
     write_into(b, low, 3, 2, 60);
     write_into(b, high, 250, 5, 61);
+    make_clone(b, "frozen", low, 0);
+    make_clone(b, "branch", high, SELSNAP_CLONE_AS_CHANGED);
+    struct scene_snap *branch = &scene->snap[scene->snap_count - 1];
+    write_into(b, branch, 252, 5, 62);
+    write_into(b, high, 258, 2, 63);
+    make_clone(b, "twig", branch, SELSNAP_CLONE_AS_CHANGED);
+    hold(b, low);
+    take_member(b, "member", "high", high);
+    bookmark(b, "low");
     put_each(b, 0, 8, 5);
     (void)take(b, "even2", "even", 0, 200, 2);
     put_each(b, 0, 32, 6);
@@ -156,7 +268,7 @@ static void run_script(struct builder *b) {
     scene->snap_count--;
     fold(b);
     keep_older(b);
-    (void)take(b, "low2", "low", 0, 32, 1);
+    receive(b, "low2", low);
     put_each(b, 0, 32, 8);
     restore(b, mixed, 0, 12);
     put(b, 2, 1, 9);

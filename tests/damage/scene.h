@@ -13,7 +13,7 @@ enum {
     SCENE_SNAPS = 12,
     SCENE_OLDER = 4,
     SCENE_PAGE = 4096,
-    SCENE_STORE = 1408 << 10,
+    SCENE_STORE = 1792 << 10,
     SCENE_PAGES = SCENE_STORE / SCENE_PAGE,
     SCENE_JOURNAL = 64 << 10,
     SCENE_AREA = 32 + SCENE_JOURNAL / SCENE_PAGE, /* first place of the area */
@@ -29,6 +29,18 @@ struct scene_snap {
     uint32_t holds[SCENE_BLOCKS]; /* with what was written into it */
 };
 
+/* What is noted of snapshots besides their records, and a bookmark. The snapshots are indexes of snap. */
+struct scene_notes {
+    unsigned held; /* has a hold with this number, and this expiry */
+    uint64_t hold;
+    int64_t expiry;
+    unsigned member; /* the only one of its group */
+    unsigned received;
+    uint64_t received_from; /* the id that its stream told */
+    uint64_t mark;          /* a bookmark of blocks 0 .. 31, and what they held at its point */
+    uint32_t marked[SCENE_BLOCKS];
+};
+
 enum page_kind { PAGE_UNUSED, PAGE_SUPER, PAGE_JOURNAL, PAGE_LEDGER, PAGE_TREE, PAGE_DATA };
 
 struct scene {
@@ -36,6 +48,7 @@ struct scene {
     bool killed; /* not closed: the journal counts */
     unsigned snap_count;
     struct scene_snap snap[SCENE_SNAPS];
+    struct scene_notes notes;
     uint32_t live[SCENE_BLOCKS];
     uint32_t device[SCENE_BLOCKS]; /* what the origin itself has: other content where a restore is not done */
     uint8_t *origin;

@@ -46,6 +46,15 @@ static void need_named(const struct session *session, int code, const char *what
     }
 }
 
+static void need_note(const struct session *session, int code, bool right, const char *what, uint64_t id) {
+    if (code != SELSNAP_OK && code != SELSNAP_ENOENT && code != SELSNAP_EDAMAGED) {
+        wrong(session, "asking for %s gave %s", what, selsnap_error_name(code));
+    }
+    if (code != SELSNAP_EDAMAGED && !right) {
+        wrong(session, "of snapshot %" PRIu64 ", %s is told wrongly", id, what);
+    }
+}
+
 static bool start(struct session *session, uint32_t flags) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.flags = flags;
@@ -180,6 +189,61 @@ static void read_live(struct session *session) {
     }
 }
 
+/* What is noted of snapshots is told as it is, or the damage is. */
+static void look_at_notes(struct session *session) {
+    const struct scene_notes *notes = &session->scene->notes;
+    for (unsigned i = 0; i < session->scene->snap_count; i++) {
+        uint64_t id = session->id[i];
+        selsnap_hold_info hold = {.struct_size = sizeof hold};
+        selsnap_group_info group = {.struct_size = sizeof group};
+        selsnap_stream_id from = SELSNAP_STREAM_ID_INIT;
+        int64_t expiry = -1;
+        int code = selsnap_hold_next(session->ss, id, 0, &hold);
+        bool right = code == SELSNAP_ENOENT ? i != notes->held
+                                            : i == notes->held && hold.hold == notes->hold &&
+                                                  strcmp(hold.reason, "held by the scene") == 0;
+        need_note(session, code, right, "its holds", id);
+        code = selsnap_snapshot_get_expiry(session->ss, id, &expiry);
+        need_note(session, code, expiry == (i == notes->held ? notes->expiry : 0), "its expiry", id);
+        code = selsnap_snapshot_get_group(session->ss, id, &group);
+        right = code == SELSNAP_ENOENT ? i != notes->member
+                                       : i == notes->member && group.member == 0 && group.members == 1 &&
+                                             strcmp(group.name, "a group") == 0;
+        need_note(session, code, right, "its group", id);
+        code = selsnap_snapshot_get_received(session->ss, id, &from);
+        right = code == SELSNAP_ENOENT ? i != notes->received
+                                       : i == notes->received && from.snapshot_id == notes->received_from;
+        need_note(session, code, right, "what it was received from", id);
+    }
+}
+
+/* What differs from what the bookmark's blocks held at its point is in the diff. */
+static void look_at_diff(struct session *session) {
+    const struct scene_notes *notes = &session->scene->notes;
+    selsnap_diff_options options = SELSNAP_DIFF_OPTIONS_INIT;
+    selsnap_diff_range range = {0, 0, 0, 0};
+    bool told[SCENE_BLOCKS] = {false};
+    int code = SELSNAP_OK;
+    options.from_id = notes->mark;
+    while (range.offset + range.len < (uint64_t)SCENE_BLOCKS * SCENE_PAGE &&
+           (code = selsnap_diff_next(session->ss, &options, range.offset + range.len, &range)) == SELSNAP_OK) {
+        for (uint64_t at = range.offset; at < range.offset + range.len; at += SCENE_PAGE) {
+            told[at / SCENE_PAGE] = true;
+        }
+    }
+    if (code == SELSNAP_EDAMAGED) {
+        return;
+    }
+    if (code != SELSNAP_OK && code != SELSNAP_ENOENT) {
+        wrong(session, "a diff gave %s", selsnap_error_name(code));
+    }
+    for (unsigned block = 0; block < CHECKED_BLOCKS_LOW; block++) {
+        if (!told[block] && session->live[block] != notes->marked[block]) {
+            wrong(session, "block %u is not told as changed", block);
+        }
+    }
+}
+
 static int write_block(struct session *session, unsigned block) {
     uint8_t bytes[SCENE_PAGE];
     pattern_fill(bytes, sizeof bytes, (uint64_t)block * SCENE_PAGE, 1, FRESH);
@@ -281,6 +345,8 @@ void verify(const struct scene *scene, const uint8_t *image, uint64_t size, stru
     if (!ret_outcome->refused_reading) {
         read_snapshots(&session, true);
         read_live(&session);
+        look_at_notes(&session);
+        look_at_diff(&session);
         ret_outcome->problems = check(&session);
         scrub(&session);
         stop(&session);
@@ -296,6 +362,8 @@ void verify(const struct scene *scene, const uint8_t *image, uint64_t size, stru
         go_on(&session);
         read_snapshots(&session, false);
         read_live(&session);
+        look_at_notes(&session);
+        look_at_diff(&session);
         (void)check(&session);
         stop(&session);
         session.stage = "opened again";

@@ -322,6 +322,17 @@ static int call_snapshot_get_group(struct world *w) {
     return code == SELSNAP_ENOENT ? SELSNAP_OK : code;
 }
 
+static int call_snapshot_clone(struct world *w) {
+    const selsnap_property property = {"key", "value"};
+    selsnap_clone_options options = SELSNAP_CLONE_OPTIONS_INIT;
+    options.flags = SELSNAP_CLONE_AS_CHANGED;
+    options.source_id = w->b;
+    options.name = "new";
+    options.properties = &property;
+    options.property_count = 1;
+    return selsnap_snapshot_clone(w->ss, &options, NULL);
+}
+
 static int call_snapshot_find(struct world *w) {
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     return selsnap_snapshot_find(w->ss, "a", &info);
@@ -618,6 +629,7 @@ const struct call calls[] = {
     CALL("retain", call_retain),
     CALL("scrub_step", call_scrub_step),
     CALL("size", call_sizes),
+    CALL("snapshot_clone", call_snapshot_clone),
     CALL("snapshot_create", call_snapshot_create),
     CALL_ON("snapshot_delete", let_go, call_snapshot_delete),
     CALL("snapshot_find", call_snapshot_find),

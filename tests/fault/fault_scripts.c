@@ -139,12 +139,75 @@ static const struct step cold_restores[] = {
     END,
 };
 
+/* Diffs are read after each step that is judged. */
+static const struct step cold_marks[] = {
+    MARK(0, 0x0f), WRITE(0, 8),   REOPEN,       CREATE(1, 0xff, FAIL),
+    WRITE(4, 12),  REOPEN,        BOOKMARK(1),  WRITE(20, 8),
+    REOPEN,        MARK(2, 0xf0), WRITE(30, 6), DELETE(0),
+    REOPEN,        WORK(0, 100),  WORK(0, 100), DELETE(1),
+    WORK(0, 100),  END,
+};
+
+static const struct step cold_clones[] = {
+    CREATE(0, 0x0f, FAIL),
+    WRITE(0, 8),
+    VIEW_WRITE(0, 0, 12),
+    VIEW_CLOSE(0),
+    REOPEN,
+    CLONE(0, 1, 0),
+    CLONE(0, 2, 1),
+    REOPEN,
+    VIEW_WRITE(0, 2, 8),
+    VIEW_WRITE(2, 8, 8),
+    WRITE(4, 8),
+    VIEW_CLOSE(2),
+    VIEW_CLOSE(0),
+    REOPEN,
+    CLONE(2, 3, 1),
+    DELETE(0),
+    REOPEN,
+    WORK(RECLAIM, 1),
+    VIEW_RESET(2),
+    DELETE(1),
+    VIEW_CLOSE(2),
+    REOPEN,
+    VIEW_DISCARD(3, 0, 8),
+    DELETE(2),
+    VIEW_CLOSE(3),
+    REOPEN,
+    BOOKMARK(3),
+    WORK(0, 1000),
+    DELETE(3),
+    WORK(0, 1000),
+    END,
+};
+
+static const struct step cold_groups[] = {
+    GROUP(0, 0x0f, FAIL),
+    WRITE(0, 8),
+    REOPEN,
+    GROUP(1, 0xff, GIVE_UP),
+    WRITE(4, 12),
+    RENAME(0),
+    REOPEN,
+    DELETE(0),
+    REOPEN,
+    GROUP(2, 0x3c, FAIL),
+    WRITE(20, 8),
+    DELETE(1),
+    WORK(0, 100),
+    END,
+};
+
 static const struct script own_scripts[] = {
     {.name = "cold-writes", .config = &small, .steps = cold_writes},
     {.name = "cold-admin", .config = &small, .steps = cold_admin},
     {.name = "cold-keeping", .config = &small, .steps = cold_keeping},
     {.name = "cold-views", .config = &small, .steps = cold_views},
     {.name = "cold-restores", .config = &small, .steps = cold_restores},
+    {.name = "cold-marks", .config = &small, .steps = cold_marks},
+    {.name = "cold-clones", .config = &small, .steps = cold_clones},
+    {.name = "cold-groups", .config = &small, .steps = cold_groups},
 };
 
 const struct script *fault_script(size_t index) {

@@ -78,6 +78,18 @@ static void settle_create(struct judge *judge, unsigned slot) {
     }
 }
 
+static void settle_clone(struct judge *judge, unsigned slot) {
+    struct model *m = judge->m;
+    selsnap_snapshot_info info;
+    if (info_named(m, m->snapshots[slot].name, &info)) {
+        model_fail(m, "snapshot %s is there, although cloning failed", m->snapshots[slot].name);
+    }
+    if (m->failed == SELSNAP_ESTORE) {
+        m->snapshots[slot].live = true; /* the slot holds already what the clone would */
+        (void)make_ghost(judge, slot);
+    }
+}
+
 /* SELSNAP_ESTORE: gone; after a crash it may be back. All else: nothing changed. */
 static void settle_delete(struct judge *judge, unsigned slot) {
     struct model *m = judge->m;
@@ -195,6 +207,9 @@ static void settle_pending(struct judge *judge) {
     switch (pending) {
     case PENDING_CREATE:
         settle_create(judge, slot);
+        break;
+    case PENDING_CLONE:
+        settle_clone(judge, slot);
         break;
     case PENDING_DELETE:
         settle_delete(judge, slot);

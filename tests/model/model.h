@@ -45,8 +45,10 @@ enum { CHANGED_NO = 0, CHANGED_YES = 1, CHANGED_PERHAPS = 2 };
 struct m_snapshot {
     bool live;
     uint64_t id;
+    uint64_t clone_of; /* a clone: id of the snapshot that took its point; 0: it took its own */
     char name[MODEL_TEXT];
     char property[MODEL_TEXT]; /* of the key "made at"; empty: there is none */
+    char group[MODEL_TEXT];    /* name of the consistency group that it is the only member of; empty: of none */
     uint32_t policy;
     uint32_t holds;
     int64_t expiry;
@@ -78,6 +80,7 @@ struct m_create {
     bool property;
     bool freeze;
     bool bookmark;
+    bool group; /* as the only member of a consistency group */
 };
 
 struct m_name {
@@ -106,6 +109,7 @@ enum pending {
     PENDING_RESTORE,
     PENDING_BOOKMARK,
     PENDING_EXPIRY,
+    PENDING_CLONE,
 };
 
 struct model {
@@ -242,6 +246,12 @@ void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in);
 void model_drop_snapshot(struct model *m, unsigned slot);
 /* Marks the blocks of a saved subset. */
 void model_read_subset(struct model *m, const selsnap_subset *subset, uint8_t *in);
+
+/* model_clone.c */
+/* Rises with the point. */
+uint64_t model_order(const struct m_snapshot *s);
+void model_do_clone(struct model *m, unsigned source, unsigned slot, uint32_t policy, bool as_changed);
+void model_clone(struct model *m);
 
 /* model_restore.c */
 void model_do_restore(struct model *m, unsigned slot, const selsnap_subset *part, uint32_t flags);

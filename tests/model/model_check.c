@@ -167,6 +167,17 @@ static void check_property(struct model *m, const struct m_snapshot *s) {
     }
 }
 
+static void check_group(struct model *m, const struct m_snapshot *s) {
+    selsnap_group_info info = {.struct_size = sizeof info};
+    int code = selsnap_snapshot_get_group(m->ss, s->id, &info);
+    if (code == SELSNAP_ENOENT && s->group[0] == '\0') {
+        return;
+    }
+    if (model_result(m, code, 0) && (strcmp(info.name, s->group) != 0 || info.member != 0 || info.members != 1)) {
+        model_fail(m, "%s is in the group \"%s\", instead of \"%s\"", s->name, info.name, s->group);
+    }
+}
+
 static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_info *info) {
     const struct m_snapshot *s = &m->snapshots[slot];
     uint32_t views = 0;
@@ -194,6 +205,7 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
                    info->bookmark, s->bookmark);
     }
     check_property(m, s);
+    check_group(m, s);
     int64_t expiry = 0;
     if (model_result(m, selsnap_snapshot_get_expiry(m->ss, s->id, &expiry), 0) && expiry != s->expiry) {
         model_fail(m, "%s expires at %" PRId64 ", not at %" PRId64, s->name, expiry, s->expiry);
@@ -340,8 +352,8 @@ static int tell_problem(void *user, const char *line) {
 
 void model_check_frozen(struct model *m) {
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        bool struck = m->pending_slot == slot &&
-                      (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE || m->pending == PENDING_BOOKMARK);
+        bool struck = m->pending_slot == slot && (m->pending == PENDING_CREATE || m->pending == PENDING_DELETE ||
+                                                  m->pending == PENDING_BOOKMARK || m->pending == PENDING_CLONE);
         if (m->snapshots[slot].live && !m->snapshots[slot].bookmark && !struck) {
             check_content(m, slot, SELSNAP_VIEW_PRISTINE);
         }

@@ -116,13 +116,13 @@ void model_check_diff(struct model *m) {
     const struct m_snapshot *to = &m->snapshots[other];
     const uint8_t *within = prng_percent(&m->prng, 30) ? m->snapshots[mask].in : NULL;
     bool now = prng_percent(&m->prng, 50);
-    bool turned = from->id > to->id;
+    bool turned = model_order(from) > model_order(to);
     check_diff(m, turned ? to : from, now ? NULL : turned ? from : to, within);
     selsnap_diff_options options = SELSNAP_DIFF_OPTIONS_INIT;
     selsnap_diff_range range;
     options.from_id = turned ? from->id : to->id;
     options.to_id = turned ? to->id : from->id;
-    if (from != to && !m->wire.off && m->tolerates == 0 &&
+    if (model_order(from) != model_order(to) && !m->wire.off && m->tolerates == 0 &&
         selsnap_diff_next(m->ss, &options, 0, &range) != SELSNAP_EINVAL) {
         model_fail(m, "a diff to an older point is allowed");
     }
@@ -135,7 +135,7 @@ void model_check_diffs(struct model *m) {
         const struct m_snapshot *next = NULL;
         for (unsigned i = 0; i < MODEL_SNAPSHOTS; i++) {
             const struct m_snapshot *s = &m->snapshots[i];
-            if (s->live && s->id > from->id && (next == NULL || s->id < next->id)) {
+            if (s->live && model_order(s) > model_order(from) && (next == NULL || model_order(s) < model_order(next))) {
                 next = s;
             }
         }

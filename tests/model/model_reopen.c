@@ -196,6 +196,12 @@ static void resolve_pending(struct model *m) {
             model_begin_snapshot(m, m->pending_slot, s->in);
         }
         break;
+    case PENDING_CLONE:
+        if (find_by_name(m, s->name, &info)) {
+            s->id = info.id;
+            s->live = true;
+        }
+        break;
     case PENDING_DELETE:
         if (!find_by_name(m, s->name, &info)) {
             model_drop_snapshot(m, m->pending_slot);

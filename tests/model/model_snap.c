@@ -65,6 +65,7 @@ static uint64_t count_blocks(const struct model *m, const uint8_t *in) {
 void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     struct m_snapshot *s = &m->snapshots[slot];
     s->live = true;
+    s->clone_of = 0;
     s->holds = 0;
     s->expiry = 0;
     s->block_count = count_blocks(m, in);
@@ -115,7 +116,19 @@ void model_create(struct model *m) {
     how.property = prng_percent(&m->prng, 50);
     how.freeze = prng_percent(&m->prng, 10);
     how.bookmark = prng_percent(&m->prng, 25);
+    how.group = !how.freeze && prng_percent(&m->prng, 20);
     model_do_create(m, &how);
+}
+
+static int make(struct model *m, const struct m_create *how, const selsnap_snapshot_options *options) {
+    struct m_snapshot *s = &m->snapshots[how->slot];
+    selsnap_group_options group = SELSNAP_GROUP_OPTIONS_INIT;
+    const selsnap_group_member member = {m->ss, options};
+    if (!how->group) {
+        return selsnap_snapshot_create(m->ss, options, &s->id);
+    }
+    group.name = s->group;
+    return selsnap_group_create(&member, 1, &group, NULL, &s->id);
 }
 
 void model_do_create(struct model *m, const struct m_create *how) {
@@ -127,6 +140,10 @@ void model_do_create(struct model *m, const struct m_create *how) {
     snprintf(s->name, sizeof s->name, "s%" PRIu64, m->sequence);
     s->policy = how->policy;
     snprintf(s->property, sizeof s->property, "%s", how->property ? s->name : "");
+    s->group[0] = '\0';
+    if (how->group) {
+        snprintf(s->group, sizeof s->group, "g%" PRIu64, m->sequence);
+    }
     selsnap_property property = {"made at", s->property};
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = s->name;
@@ -138,12 +155,13 @@ void model_do_create(struct model *m, const struct m_create *how) {
     selsnap_subset *subset = name < MODEL_NAMES || how->whole ? NULL : make_subset(m, s->in);
     options.subset = subset;
     options.designation = name < MODEL_NAMES ? designation : NULL;
-    model_doing(m, "create %s%s of %" PRIu64 " blocks%s, slot %u, policy %u", how->bookmark ? "bookmark " : "", s->name, count_blocks(m, s->in),
-                name < MODEL_NAMES ? " (saved)" : "", slot, s->policy);
+    model_doing(m, "create %s%s of %" PRIu64 " blocks%s%s, slot %u, policy %u", how->bookmark ? "bookmark " : "",
+                s->name, count_blocks(m, s->in), name < MODEL_NAMES ? " (saved)" : "", how->group ? " in a group" : "",
+                slot, s->policy);
     if (how->freeze) {
         (void)model_result(m, selsnap_freeze(m->ss), 0);
     }
-    int code = selsnap_snapshot_create(m->ss, &options, &s->id);
+    int code = make(m, how, &options);
     if (how->freeze) {
         (void)model_result(m, selsnap_thaw(m->ss), 0);
     }

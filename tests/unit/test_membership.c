@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The membership item's value (docs/format.md, section 6.7). */
+/* The membership item's value (docs/format.md, section 6.10). */
 #include "membership.h"
 #include "test.h"
 

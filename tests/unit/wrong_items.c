@@ -3,6 +3,9 @@
 
 #include "checksum.h"
 #include "context.h"
+#include "layer.h"
+#include "membership.h"
+#include "received.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -317,6 +320,137 @@ static void term_of_nothing(struct world *world) {
     put_term(world, SSN_ITEM_TERM, 999, 0, -1);
 }
 
+/* A membership with the bytes that are right but for the one told. */
+static void put_membership(struct world *world, uint64_t id, uint64_t minor, unsigned at, uint8_t wrong) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_membership membership = {.group = {7}, .number = 1, .count = 2, .time_ns = 5, .name = "group"};
+    uint16_t len = ssn_membership_encode(value, &membership);
+    value[at] = wrong;
+    put(world, SSN_ITEM_MEMBERSHIP, id, minor, value, len);
+}
+static void membership_short(struct world *world) {
+    put(world, SSN_ITEM_MEMBERSHIP, world->snapshot, 0, "0123456789abcdef", 16);
+}
+static void membership_number_beyond(struct world *world) {
+    put_membership(world, world->snapshot, 0, 16, 2);
+}
+static void membership_of_too_many(struct world *world) {
+    put_membership(world, world->snapshot, 0, 21, 1); /* 258 */
+}
+static void membership_name_malformed(struct world *world) {
+    put_membership(world, world->snapshot, 0, 34, '\n');
+}
+static void membership_numbered(struct world *world) {
+    put_membership(world, world->snapshot, 1, 0, 7);
+}
+static void membership_of_nothing(struct world *world) {
+    put_membership(world, 999, 0, 0, 7);
+}
+
+/* The same of what was received. */
+static void put_received(struct world *world, uint64_t id, uint64_t minor, uint8_t state, unsigned at, uint8_t wrong) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_received_record record = {.state = state, .store_id = {9}, .snapshot_id = 3, .point = 2};
+    uint16_t len = ssn_received_record_encode(value, &record);
+    value[at] = wrong;
+    put(world, SSN_ITEM_RECEIVED, id, minor, value, len);
+}
+static void received_short(struct world *world) {
+    put(world, SSN_ITEM_RECEIVED, world->snapshot, 0, "\x01", 1);
+}
+static void received_state_unknown(struct world *world) {
+    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 0, 3);
+}
+static void received_unfinished_too_short(struct world *world) {
+    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 0, SSN_RECEIVED_UNFINISHED);
+}
+static void received_whole_too_long(struct world *world) {
+    put_received(world, world->snapshot, 0, SSN_RECEIVED_UNFINISHED, 0, SSN_RECEIVED_WHOLE);
+}
+static void received_flag_unknown(struct world *world) {
+    put_received(world, world->snapshot, 0, SSN_RECEIVED_UNFINISHED, 1, 8);
+}
+static void received_from_no_snapshot(struct world *world) {
+    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 24, 0);
+}
+static void received_numbered(struct world *world) {
+    put_received(world, world->snapshot, 1, SSN_RECEIVED_WHOLE, 8, 9);
+}
+static void received_of_nothing(struct world *world) {
+    put_received(world, 999, 0, SSN_RECEIVED_WHOLE, 8, 9);
+}
+
+/* ---- layers ---- */
+
+static uint64_t overlay_of_s(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    return ssn_get64(item.value + 24);
+}
+static void put_layer(struct world *world, uint64_t overlay, uint64_t minor, uint64_t parent) {
+    uint8_t value[SSN_VALUE_MAX];
+    put(world, SSN_ITEM_LAYER, overlay, minor, value, ssn_layer_encode(value, parent));
+}
+static void layer_malformed(struct world *world) {
+    put(world, SSN_ITEM_LAYER, overlay_of_s(world), 0, "1234567", 7);
+}
+static void layer_on_nothing(struct world *world) {
+    put_layer(world, overlay_of_s(world), 0, 0);
+}
+static void layer_on_itself(struct world *world) {
+    put_layer(world, overlay_of_s(world), 0, overlay_of_s(world));
+}
+static void layer_numbered(struct world *world) {
+    put_layer(world, overlay_of_s(world), 1, 1);
+}
+static void layer_id_unknown(struct world *world) {
+    put_layer(world, 1 << 20, 0, overlay_of_s(world));
+}
+static void layer_of_nothing(struct world *world) {
+    put_layer(world, overlay_of_s(world) - 1, 0, 1);
+}
+/* s has a new overlay on what it wrote, and that lies on itself. */
+static void layer_malformed_below(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    uint64_t old = ssn_get64(item.value + 24);
+    uint64_t top = ssn_store_take_id(world->rig.ss->store);
+    ssn_put64(item.value + 24, top);
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
+    put_layer(world, top, 0, 0);
+    put(world, SSN_ITEM_OVERLAY, top, 9, "\x02\0\0\0\0\0\0", 8);
+    drop(world, SSN_ITEM_LAYER, old, 0);
+}
+static void layers_too_many(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    uint64_t top = ssn_get64(item.value + 24);
+    for (unsigned i = 0; i < SSN_LAYER_CHAIN_MAX; i++) {
+        uint64_t next = ssn_store_take_id(world->rig.ss->store);
+        put_layer(world, next, 0, top);
+        top = next;
+    }
+    ssn_put64(item.value + 24, top);
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
+}
+static void layer_on_what_is_written(struct world *world) {
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    uint64_t own = ssn_get64(item.value + 24);
+    uint64_t top = ssn_store_take_id(world->rig.ss->store);
+    ssn_put64(item.value + 24, top);
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot - 1, 0, item.value, item.len);
+    put(world, SSN_ITEM_LABEL, world->snapshot - 1, 0, "twin", 4);
+    put(world, SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, "twin"), world->snapshot - 1, "\x01", 1);
+    put_layer(world, top, 0, own);
+}
+static void layer_on_what_is_dropped(struct world *world) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
+    struct ssn_job_record job = {.kind = SSN_JOB_DROP_OVERLAY, .subject = ssn_get64(item.value + 24)};
+    uint64_t top = ssn_store_take_id(world->rig.ss->store);
+    put(world, SSN_ITEM_JOB, 1, 0, value, ssn_job_record_encode(value, &job));
+    ssn_put64(item.value + 24, top);
+    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
+    put_layer(world, top, 0, job.subject);
+}
+
 const struct wrong_item wrong_items[] = {
     {"designation_malformed", designation_malformed, "malformed", "its record makes no sense", false},
     {"designation_gone", designation_gone, "its designation", "since its designation is lost", false},
@@ -361,7 +495,7 @@ const struct wrong_item wrong_items[] = {
     {"data_outside", data_outside, "outside the store", "the preserved copy is damaged", false},
     {"data_forgotten", data_forgotten, "used", NULL, true},
     {"overlay_malformed", overlay_malformed, "malformed", NULL, false},
-    {"overlay_of_nothing", overlay_of_nothing, "no snapshot has this overlay", NULL, false},
+    {"overlay_of_nothing", overlay_of_nothing, "no snapshot reads this overlay", NULL, false},
     {"overlay_outside", overlay_outside, "beyond the origin", NULL, false},
     {"job_malformed", job_malformed, "malformed", "its record makes no sense", false},
     {"job_source_unknown", job_source_unknown, "its source", "not all is known of it", false},
@@ -392,6 +526,39 @@ const struct wrong_item wrong_items[] = {
     {"term_malformed", term_malformed, "its term is malformed", "the expiry of it may be lost", false},
     {"term_numbered", term_numbered, "its term is malformed", "the expiry of it may be lost", false},
     {"term_of_nothing", term_of_nothing, "there is a term, but no record", NULL, false},
+    {"membership_short", membership_short, "of its group is malformed", "the group that it was made in", false},
+    {"membership_number_beyond", membership_number_beyond, "of its group is malformed", "the group that it was made in",
+     false},
+    {"membership_of_too_many", membership_of_too_many, "of its group is malformed", "the group that it was made in",
+     false},
+    {"membership_name_malformed", membership_name_malformed, "of its group is malformed",
+     "the group that it was made in", false},
+    {"membership_numbered", membership_numbered, "of its group is malformed", "the group that it was made in", false},
+    {"membership_of_nothing", membership_of_nothing, "a group is noted, but there is no record", NULL, false},
+    {"received_short", received_short, "received from is malformed", "it is not known from where", false},
+    {"received_state_unknown", received_state_unknown, "received from is malformed", "it is not known from where",
+     false},
+    {"received_unfinished_too_short", received_unfinished_too_short, "received from is malformed",
+     "it is not known from where", false},
+    {"received_whole_too_long", received_whole_too_long, "received from is malformed", "it is not known from where",
+     false},
+    {"received_flag_unknown", received_flag_unknown, "received from is malformed", "it is not known from where", false},
+    {"received_from_no_snapshot", received_from_no_snapshot, "received from is malformed", "it is not known from where",
+     false},
+    {"received_numbered", received_numbered, "received from is malformed", "it is not known from where", false},
+    {"received_of_nothing", received_of_nothing, "it was received, but there is no record", NULL, false},
+    {"layer_malformed", layer_malformed, "its record is malformed", NULL, false},
+    {"layer_on_nothing", layer_on_nothing, "its record is malformed", NULL, false},
+    {"layer_on_itself", layer_on_itself, "its record is malformed", NULL, false},
+    {"layer_numbered", layer_numbered, "its record is malformed", NULL, false},
+    {"layer_id_unknown", layer_id_unknown, "never given out", NULL, false},
+    {"layer_of_nothing", layer_of_nothing, "no snapshot reads this overlay", NULL, false},
+    {"layer_malformed_below", layer_malformed_below, "no snapshot reads this overlay",
+     "not known which of its blocks were written into", false},
+    {"layers_too_many", layers_too_many, "more than 32 below each other",
+     "not known which of its blocks were written into", false},
+    {"layer_on_what_is_written", layer_on_what_is_written, "is written into", NULL, true},
+    {"layer_on_what_is_dropped", layer_on_what_is_dropped, "is being dropped", NULL, true},
 };
 const unsigned wrong_item_count = sizeof wrong_items / sizeof wrong_items[0];
 
