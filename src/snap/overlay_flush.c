@@ -11,9 +11,11 @@
  * may be the overlay's id stays in its record, so that whoever writes or deletes the snapshot's record meanwhile does
  * so for either case. Settling commits something that changes nothing: once that is acknowledged, the index tells.
  *
- *   doubt           reads                                    settled
- *   FLUSH_UNSURE    what is pending, which is all of it      the id as the index has it; what is committed is not
- * pending RESET_UNSURE    the snapshot as it was taken             reset again, unless the index has it so
+ *   doubt          reads                              settled
+ *   FLUSH_UNSURE   what is pending, which is all of   the id as the index has it; what is committed is not
+ *                  it                                 pending
+ *   RESET_UNSURE   the snapshot as it was taken       reset again, unless the index has it so
+ *   CLONE_UNSURE   the layer, which is all of it      the id as the index has it (layers.h)
  */
 #include "layers.h"
 #include "overlay.h"
