@@ -107,6 +107,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_KEEP_YEARLY] = {"keep-yearly", "N", "the same for years", KIND_SIZE, 0, PLACE(keep_yearly)},
     [OPT_PREFIX] = {"prefix", "TEXT", "let the rules look only at snapshots whose name begins so", KIND_TEXT, 0,
                     PLACE(prefix)},
+    [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 
 void args_print_options(uint64_t options) {

@@ -59,6 +59,7 @@ struct args {
     const char *reason;
     const char *prefix;
     uint64_t hold;
+    uint64_t set;
     uint64_t keep_last;
     uint64_t keep_hourly;
     uint64_t keep_daily;
@@ -127,6 +128,7 @@ enum option_id {
     OPT_KEEP_MONTHLY,
     OPT_KEEP_YEARLY,
     OPT_PREFIX,
+    OPT_SET,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -153,6 +155,8 @@ struct happenings {
     uint64_t lost_bytes;
     uint64_t unreadable_bytes;
     int64_t filled_percent;
+    int64_t quota_percent; /* Of a snapshot's, by what was written into it. */
+    bool frees_above_quota;
     bool store_failed;
 };
 
@@ -292,6 +296,7 @@ int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_map(struct cli *cli);
+int cmd_quota(struct cli *cli);
 int cmd_read(struct cli *cli);
 int cmd_release(struct cli *cli);
 int cmd_rename(struct cli *cli);

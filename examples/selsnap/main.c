@@ -74,6 +74,9 @@ static const struct command commands[] = {
      cmd_expire, "delete what has expired, or what no rule keeps",
      "With NAME and --until: note when that snapshot expires. Without: delete all that have expired, and with\n"
      "--keep options also those that none of them keeps. What is held or in use stays."},
+    {"quota", "[NAME]", 0, 1, COMMON | OPT_BIT(OPT_SET), cmd_quota, "bound what the store, or a snapshot, may take",
+     "Without NAME: of all that is in use in the store; where it leaves no room, the store counts as full.\n"
+     "With NAME: of what is written into that snapshot; more is refused. Without --set: tell what is set, and taken."},
     {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL), cmd_step,
      "do a piece of the work that waits: restores, space of deleted snapshots", ""},
     {"check", "", 0, 0, COMMON, cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},

@@ -215,6 +215,7 @@ static void put_extents(struct ssn_plan *plan, struct ssn_txn *txn, unsigned fro
 static int commit_entries(struct ssn_plan *plan, bool essential) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, plan->ss->store);
+    txn.accepted = plan->promised > 0;
     bool lost = false;
     unsigned i = 0;
     while (i < plan->count) {

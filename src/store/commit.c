@@ -98,11 +98,11 @@ static bool changes_wait(const struct ssn_store *store) {
 }
 
 /* journal.lock. SELSNAP_EBUSY: not before a checkpoint. */
-static int check_space(struct ssn_store *store, const struct load *load, bool essential) {
+static int check_space(struct ssn_store *store, const struct load *load, bool essential, bool accepted) {
     uint64_t room = atomic_load(&store->space.room);
     uint64_t need = ssn_store_need(store, load->ops, load->bytes, load->takes + load->gives);
     /* What lessens the store may use the reserve up; what records losses leaves a part of it to that. */
-    uint64_t keep = store->fixed_reserve;
+    uint64_t keep = accepted ? store->fixed_reserve : ssn_store_kept(store);
     uint64_t promised = atomic_load(&store->space.promised);
     if (!essential && promised > 0) {
         uint64_t runs = load->takes + load->gives;
@@ -352,7 +352,7 @@ static int admit(struct ssn_store *store, const struct ssn_txn *txn, const struc
     if (maps_full(store)) {
         return SELSNAP_EBUSY;
     }
-    int rc = check_space(store, load, essential);
+    int rc = check_space(store, load, essential, txn->accepted);
     if (rc != SELSNAP_OK) {
         return rc;
     }

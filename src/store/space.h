@@ -56,6 +56,7 @@ struct ssn_space {
     unsigned told;         /* the last SELSNAP_EVENT_STORE_FILLING */
 
     _Atomic uint64_t promised; /* pages of room that are promised; written with lock held */
+    _Atomic uint64_t beyond;   /* pages of the store that lie above its quota; 0: it has none */
 
     pthread_mutex_t lease_lock;
     struct ssn_lease *leases;

@@ -310,24 +310,23 @@ uint64_t ssn_store_take_id(struct ssn_store *store) {
 
 /* ---- space and data ---- */
 
-/* Whether a checkpoint would bring so many pages for data within reach. */
-static bool may_gain(struct ssn_store *store, uint64_t unit) {
+/* Whether a checkpoint would bring so many pages for data within reach, beside those to keep. */
+static bool may_gain(struct ssn_store *store, uint64_t unit, uint64_t keep) {
     pthread_mutex_lock(&store->journal.lock);
     uint64_t given = store->active.given.pages + (store->frozen.map != NULL ? store->frozen.given.pages : 0);
     uint64_t need = ssn_store_need(store, 0, 0, 0);
     pthread_mutex_unlock(&store->journal.lock);
     uint64_t room = atomic_load(&store->space.room) + given;
     /* The checkpoint itself takes about as many pages as it gives; those it gives are not for data yet. */
-    return room >= need + store->fixed_reserve + unit &&
-           (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
+    return room >= need + keep + unit && (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
 }
 
-/* Pages that stay beside data: for the changes that come with a run, and with what is promised. */
-static uint64_t kept_room(struct ssn_store *store, uint64_t promised) {
+/* Pages that stay beside data and `kept`: for the changes that come with a run, and with what is promised. */
+static uint64_t kept_room(struct ssn_store *store, uint64_t promised, uint64_t kept) {
     uint64_t more = ssn_store_promised_changes(store, promised);
     uint64_t ops = NEED_OF_A_WRITE + more;
     pthread_mutex_lock(&store->journal.lock);
-    uint64_t keep = ssn_store_need(store, ops, more * SSN_PROMISED_BYTES, ops) + store->fixed_reserve;
+    uint64_t keep = ssn_store_need(store, ops, more * SSN_PROMISED_BYTES, ops) + kept;
     pthread_mutex_unlock(&store->journal.lock);
     return keep;
 }
@@ -340,15 +339,20 @@ struct wish {
     uint64_t own; /* pages of what is promised */
 };
 
+/* What was promised is taken whatever the quota is by now. */
+static uint64_t kept_of(struct ssn_store *store, const struct wish *wish) {
+    return wish->own > 0 ? store->fixed_reserve : ssn_store_kept(store);
+}
+
 static int try_wish(struct ssn_store *store, const struct wish *wish, struct ssn_run *ret_run) {
     unsigned percent = 0;
     uint64_t promised = atomic_load(&store->space.promised);
     if (wish->promise) {
-        uint64_t keep = kept_room(store, promised + wish->pages);
+        uint64_t keep = kept_room(store, promised + wish->pages, kept_of(store, wish));
         return ssn_space_promise(&store->space, wish->pages, keep) ? SELSNAP_OK : SELSNAP_ENOSPACE;
     }
-    int rc = ssn_space_take(&store->space, wish->pages, wish->unit, kept_room(store, promised), wish->own,
-                            atomic_load(&store->flush_failures), ret_run, &percent);
+    int rc = ssn_space_take(&store->space, wish->pages, wish->unit, kept_room(store, promised, kept_of(store, wish)),
+                            wish->own, atomic_load(&store->flush_failures), ret_run, &percent);
     if (percent != 0) {
         ssn_event(store->report, SELSNAP_EVENT_STORE_FILLING, 0, 0, 0, percent);
     }
@@ -359,7 +363,8 @@ static int get_wish(struct ssn_store *store, const struct wish *wish, struct ssn
     int rc = SELSNAP_ENOSPACE;
     for (int attempt = 0; rc == SELSNAP_ENOSPACE; attempt++) {
         rc = try_wish(store, wish, ret_run);
-        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, wish->unit)) {
+        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready ||
+            !may_gain(store, wish->unit, kept_of(store, wish))) {
             break;
         }
         int folded = ssn_checkpoint_shared(store, true);
@@ -374,7 +379,9 @@ int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t u
     const struct wish wish = {false, wanted, unit, promised};
     int rc = get_wish(store, &wish, &run);
     if (rc == SELSNAP_ENOSPACE) {
-        return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data", unit);
+        bool quota = atomic_load(&store->space.beyond) > store->fixed_reserve;
+        return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data%s", unit,
+                        quota ? " within its quota" : "");
     }
     if (rc == SELSNAP_OK) {
         *ret_place = run.place;
@@ -465,10 +472,17 @@ uint64_t ssn_store_flush_failures(struct ssn_store *store) {
     return atomic_load(&store->flush_failures);
 }
 
+void ssn_store_set_quota(struct ssn_store *store, uint64_t bytes) {
+    uint64_t pages = bytes / SSN_PAGE_SIZE;
+    bool limits = bytes != 0 && pages < store->store_pages;
+    atomic_store(&store->space.beyond, limits ? store->store_pages - pages : 0);
+}
+
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all) {
     uint64_t room = atomic_load(&store->space.room);
-    uint64_t kept = store->fixed_reserve + atomic_load(&store->space.waiting);
-    *ret_all = store->store_pages - store->area;
+    uint64_t kept = ssn_store_kept(store) + atomic_load(&store->space.waiting);
+    uint64_t area = store->store_pages - store->area;
+    *ret_all = area - ssn_min_u64(area, atomic_load(&store->space.beyond));
     return room > kept ? room - kept : 0;
 }
 
@@ -482,9 +496,11 @@ void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_st
     pthread_mutex_unlock(&store->journal.lock);
     uint64_t waiting = atomic_load(&store->space.waiting);
     uint64_t room = atomic_load(&store->space.room);
-    uint64_t kept = store->fixed_reserve + waiting;
+    uint64_t kept = ssn_store_kept(store) + waiting;
     stats.free_bytes = (room > kept ? room - kept : 0) * SSN_PAGE_SIZE;
     stats.pending_bytes = (waiting + given) * SSN_PAGE_SIZE;
+    uint64_t beyond = atomic_load(&store->space.beyond);
+    stats.quota_bytes = beyond > 0 ? (store->store_pages - beyond) * SSN_PAGE_SIZE : 0;
     stats.used_bytes = (store->store_pages - room) * SSN_PAGE_SIZE;
     stats.commits = atomic_load(&store->commits);
     stats.checkpoints = atomic_load(&store->checkpoints);

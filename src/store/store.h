@@ -148,6 +148,7 @@ struct ssn_txn {
     size_t capacity;
     uint32_t op_count;
     int error;
+    bool accepted; /* records what was accepted before, by a promise or with its data: the quota does not count */
 };
 
 enum { SSN_TXN_MAX = 49152 }; /* bytes of operations in one transaction; commit refuses more with SELSNAP_ELIMIT */
@@ -196,6 +197,11 @@ int ssn_store_take_promised(struct ssn_store *store, uint64_t wanted, uint64_t u
 void ssn_store_take_back(struct ssn_store *store, uint64_t promised);
 /* After what was taken under it was given back with ssn_store_untake(): the promise holds again. */
 void ssn_store_promise_again(struct ssn_store *store, uint64_t promised);
+/*
+ * The bytes that may be in use, all that the store has included; 0: all. What is in use already, and what was promised,
+ * stays; what is essential may go beyond, as into the reserve, for which the space beyond stands.
+ */
+void ssn_store_set_quota(struct ssn_store *store, uint64_t bytes);
 /* Pages that are free for data, without the reserve; *ret_all: of how many. Cheap; a moment's view. */
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 /* Gives back what no transaction took (it is used again only when the read sections open now have ended). */
@@ -221,7 +227,8 @@ int ssn_store_abandon(struct ssn_store *store);
 
 struct ssn_store_stats {
     uint64_t used_bytes;
-    uint64_t free_bytes;    /* without the reserve */
+    uint64_t quota_bytes;   /* 0: none that counts */
+    uint64_t free_bytes;    /* without the reserve, within the quota */
     uint64_t pending_bytes; /* given, not yet usable */
     uint64_t journal_used_bytes;
     uint64_t commits;

@@ -67,6 +67,7 @@ void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     s->live = true;
     s->holds = 0;
     s->expiry = 0;
+    s->quota = 0;
     s->block_count = count_blocks(m, in);
     if (s->in != in) {
         memcpy(s->in, in, m->blocks);
@@ -138,8 +139,8 @@ void model_do_create(struct model *m, const struct m_create *how) {
     selsnap_subset *subset = name < MODEL_NAMES || how->whole ? NULL : make_subset(m, s->in);
     options.subset = subset;
     options.designation = name < MODEL_NAMES ? designation : NULL;
-    model_doing(m, "create %s%s of %" PRIu64 " blocks%s, slot %u, policy %u", how->bookmark ? "bookmark " : "", s->name, count_blocks(m, s->in),
-                name < MODEL_NAMES ? " (saved)" : "", slot, s->policy);
+    model_doing(m, "create %s%s of %" PRIu64 " blocks%s, slot %u, policy %u", how->bookmark ? "bookmark " : "", s->name,
+                count_blocks(m, s->in), name < MODEL_NAMES ? " (saved)" : "", slot, s->policy);
     if (how->freeze) {
         (void)model_result(m, selsnap_freeze(m->ss), 0);
     }
