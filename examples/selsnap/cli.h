@@ -19,7 +19,7 @@
 #define CLI_OK 0        /* Done. */
 #define CLI_FAILED 1    /* The operation failed. */
 #define CLI_USAGE 2     /* The command line is wrong; nothing was opened. */
-#define CLI_DAMAGE 3    /* check or scrub found damage, or repair lost something. */
+#define CLI_DAMAGE 3    /* check or scrub found damage, repair lost something, or a group is incomplete. */
 #define CLI_NOT_FOUND 4 /* No such snapshot, subset or file. */
 
 /* How much is read and written at a time. A multiple of every block size. */
@@ -60,6 +60,9 @@ struct args {
     const char *prefix;
     uint64_t hold;
     uint64_t set;
+    const char *before;
+    const char *after;
+    uint64_t timeout; /* Seconds. */
     uint64_t keep_last;
     uint64_t keep_hourly;
     uint64_t keep_daily;
@@ -129,6 +132,9 @@ enum option_id {
     OPT_KEEP_YEARLY,
     OPT_PREFIX,
     OPT_SET,
+    OPT_BEFORE,
+    OPT_AFTER,
+    OPT_TIMEOUT,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -291,6 +297,9 @@ int cmd_dump(struct cli *cli);
 int cmd_expire(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_format(struct cli *cli);
+int cmd_group_check(struct cli *cli);
+int cmd_group_create(struct cli *cli);
+int cmd_group_list(struct cli *cli);
 int cmd_hold(struct cli *cli);
 int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);

@@ -17,6 +17,7 @@
     ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
      OPT_BIT(OPT_AS_TAKEN))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
+#define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN))
 #define STREAMS_MAX 10000
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
 
@@ -74,6 +75,18 @@ static const struct command commands[] = {
      cmd_expire, "delete what has expired, or what no rule keeps",
      "With NAME and --until: note when that snapshot expires. Without: delete all that have expired, and with\n"
      "--keep options also those that none of them keeps. What is held or in use stays."},
+    {"group create", "NAME STORE...", 2, 1 + (int)SELSNAP_GROUP_MEMBERS_MAX,
+     (COMMON & ~PAIR_OPTIONS) | OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY) |
+         OPT_BIT(OPT_BEFORE) | OPT_BIT(OPT_AFTER) | OPT_BIT(OPT_TIMEOUT),
+     cmd_group_create, "make a snapshot in each of several stores, all of one instant",
+     "Each is called NAME, and so is the group. STORE=ORIGIN says where a store's origin is, if not as recorded.\n"
+     "The commands find the group's name in $SELSNAP_GROUP, and that of --after what became of it in $SELSNAP_RESULT\n"
+     "(SELSNAP_OK, or an error's name)."},
+    {"group list", "STORE...", 1, (int)SELSNAP_GROUP_MEMBERS_MAX, COMMON & ~PAIR_OPTIONS, cmd_group_list,
+     "list the groups that snapshots in these stores belong to",
+     "A group is incomplete when not all its members are in these stores: it met a crash, or some were deleted."},
+    {"group check", "STORE...", 1, (int)SELSNAP_GROUP_MEMBERS_MAX, COMMON & ~PAIR_OPTIONS, cmd_group_check,
+     "the same; the exit code tells if one is incomplete", "Exit code 3: a group is incomplete."},
     {"quota", "[NAME]", 0, 1, COMMON | OPT_BIT(OPT_SET), cmd_quota, "bound what the store, or a snapshot, may take",
      "Without NAME: of all that is in use in the store; where it leaves no room, the store counts as full.\n"
      "With NAME: of what is written into that snapshot; more is refused. Without --set: tell what is set, and taken."},
@@ -111,7 +124,7 @@ static const char *const exit_codes = "exit codes:\n"
                                       "  0  done\n"
                                       "  1  the operation failed\n"
                                       "  2  the command line is wrong\n"
-                                      "  3  check or scrub found damage, or repair lost something\n"
+                                      "  3  check or scrub found damage, repair lost something, or a group is incomplete\n"
                                       "  4  no such snapshot, subset or file\n";
 
 static void print_help(void) {
@@ -121,10 +134,10 @@ static void print_help(void) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
-        printf("  %-22s %s\n", left, commands[i].summary);
+        printf("  %-27s %s\n", left, commands[i].summary);
     }
-    printf("  %-22s %s\n", "help [COMMAND]", "print this, or one command's options");
-    printf("  %-22s %s\n", "version", "print the version");
+    printf("  %-27s %s\n", "help [COMMAND]", "print this, or one command's options");
+    printf("  %-27s %s\n", "version", "print the version");
     printf("\noptions of all commands:\n");
     args_print_options(COMMON);
     printf(
@@ -180,7 +193,7 @@ static int run_other(struct cli *cli, int argc, char **argv) {
             print_command_help(about);
             return CLI_OK;
         }
-        if (argc > 1 && strcmp(argv[1], "subset") != 0) {
+        if (argc > 1 && strcmp(argv[1], "subset") != 0 && strcmp(argv[1], "group") != 0) {
             return fail_usage(cli, "no command '%s'", argv[1]);
         }
         print_help();
@@ -194,6 +207,9 @@ static int run_other(struct cli *cli, int argc, char **argv) {
     }
     if (strcmp(word, "subset") == 0) {
         return fail_usage(cli, "subset: one of save, list, show and delete comes next");
+    }
+    if (strcmp(word, "group") == 0) {
+        return fail_usage(cli, "group: one of create, list and check comes next");
     }
     return fail_usage(cli, "no command '%s'", word);
 }

@@ -33,6 +33,7 @@ static const struct hint hints[] = {
     {SELSNAP_ETOOSMALL, NULL, "give it more room, as with --size 1G, or a smaller --journal-size"},
     {SELSNAP_ENODATA, NULL, "use a snapshot; of a bookmark there is only 'selsnap diff'"},
     {SELSNAP_EHELD, NULL, "'selsnap release NAME' takes a hold back"},
+    {SELSNAP_EBUSY, "group create", "--timeout gives it longer"},
     {SELSNAP_EBUSY, NULL, "an unfinished restore may use it: 'selsnap step --all' completes it"},
     {SELSNAP_EMEMLIMIT, NULL, "--memory raises the limit, as with --memory 256M"},
     {SELSNAP_ELOST, "restore", "--skip-lost restores the rest, and leaves lost blocks as they are"},
