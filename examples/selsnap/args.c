@@ -115,6 +115,9 @@ static const struct option_row rows[OPT_COUNT] = {
                    KIND_TEXT, 0, PLACE(after)},
     [OPT_TIMEOUT] = {"timeout", "SECONDS", "give up if it is not the instant by then; 10 if not given", KIND_SIZE, 0,
                      PLACE(timeout)},
+    [OPT_PROGRESS] = {"progress", NULL,
+                      "tell how far it is in lines on stderr, also if that is no terminal; with --json as JSON",
+                      KIND_FLAG, 0, 0},
     [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 

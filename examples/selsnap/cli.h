@@ -135,6 +135,7 @@ enum option_id {
     OPT_BEFORE,
     OPT_AFTER,
     OPT_TIMEOUT,
+    OPT_PROGRESS,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -227,22 +228,33 @@ json_t *json_text(const char *text);
 json_t *json_ranges(const selsnap_subset *subset);
 
 /* progress.c */
-/* State of a progress bar; shown only when stderr is a terminal. */
+/* How far work is: a bar when stderr is a terminal; lines when --progress asks for them. */
 struct progress {
     const char *label;
     bool terminal;
-    bool shown;
-    int64_t last_ms; /* When it was last drawn. */
-    /* For rate and time left; a unit of 0 bytes shows neither. */
+    bool lines;      /* one a second, and one at the end */
+    bool json;       /* these are JSON */
+    bool shown;      /* a bar is */
+    int64_t last_ms; /* When it was last shown. */
+    /* Bytes for rate and sizes: those of a unit; or those of a stream that were read, and its size, 0 if it is not known. */
     uint32_t unit_bytes;
+    const uint64_t *stream_bytes;
+    uint64_t stream_total;
+    uint64_t done;
+    uint64_t total;
     bool began;
     int64_t began_ms;
     uint64_t began_at;
+    uint64_t began_bytes;
 };
-void progress_init(struct progress *progress, const char *label);
+void progress_init(struct progress *progress, const struct cli *cli, const char *label);
+/* Whether anybody sees it. */
+bool progress_shows(const struct progress *progress);
 /* A selsnap_progress_fn; @p user is a struct progress. Asks to stop after an interrupt. */
 int progress_tell(void *user, uint64_t done, uint64_t total);
-/* Wipe the bar. */
+/* Wipe the bar, for a line of other output. */
+void progress_pause(struct progress *progress);
+/* The work has ended: the bar goes, and of lines there is a last one. */
 void progress_end(struct progress *progress);
 /* Let SIGINT and SIGTERM ask to stop, instead of killing the process. */
 void interrupt_catch(void);

@@ -182,7 +182,7 @@ int cmd_show(struct cli *cli) {
     memset(&usage, 0, sizeof(usage));
     usage.struct_size = sizeof(usage);
     struct progress progress;
-    progress_init(&progress, "counting");
+    progress_init(&progress, cli, "counting");
     selsnap_subset *subset = NULL;
     int code = selsnap_snapshot_get_usage(cli->ss, info.id, progress_tell, &progress, &usage);
     progress_end(&progress);

@@ -15,7 +15,7 @@
      OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE))
 #define REPAIR_OPTIONS                                                                                         \
     ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
-     OPT_BIT(OPT_AS_TAKEN))
+     OPT_BIT(OPT_AS_TAKEN) | OPT_BIT(OPT_PROGRESS))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
 #define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN))
 #define STREAMS_MAX 10000
@@ -53,9 +53,11 @@ static const struct command commands[] = {
     {"discard", "NAME|--live", 1, 1, COMMON | PLACE_OPTIONS, cmd_discard, "tell that a range is not needed any more",
      "On the live device, blocks that snapshots need stay as they are; what the others read afterwards is open.\n"
      "In a snapshot, the range reads as zeros. Needs --offset and --length."},
-    {"apply", "FILE", 1, 1, COMMON, cmd_apply, "make the live device like a file, by writing only blocks that differ",
+    {"apply", "FILE", 1, 1, COMMON | OPT_BIT(OPT_PROGRESS), cmd_apply, "make the live device like a file, by writing only blocks that differ",
      "FILE begins at byte 0 of the device and may be shorter; the rest of the device is left alone."},
-    {"restore", "NAME", 1, 1, COMMON | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_NO_WAIT), cmd_restore,
+    {"restore", "NAME", 1, 1, COMMON | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_NO_WAIT) |
+         OPT_BIT(OPT_PROGRESS),
+     cmd_restore,
      "bring the live device's blocks back to a snapshot",
      "To undo a restore, make a snapshot before it, and restore "
      "that."},
@@ -90,10 +92,10 @@ static const struct command commands[] = {
     {"quota", "[NAME]", 0, 1, COMMON | OPT_BIT(OPT_SET), cmd_quota, "bound what the store, or a snapshot, may take",
      "Without NAME: of all that is in use in the store; where it leaves no room, the store counts as full.\n"
      "With NAME: of what is written into that snapshot; more is refused. Without --set: tell what is set, and taken."},
-    {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL), cmd_step,
+    {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_PROGRESS), cmd_step,
      "do a piece of the work that waits: restores, space of deleted snapshots", ""},
-    {"check", "", 0, 0, COMMON, cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
-    {"scrub", "", 0, 0, COMMON | OPT_BIT(OPT_LENGTH) | OPT_BIT(OPT_FROM), cmd_scrub,
+    {"check", "", 0, 0, COMMON | OPT_BIT(OPT_PROGRESS), cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
+    {"scrub", "", 0, 0, COMMON | OPT_BIT(OPT_LENGTH) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_PROGRESS), cmd_scrub,
      "verify preserved data, all of it or some at a time",
      "With --length it stops after about so many bytes, and tells where; --from goes on there.\n"
      "Exit code 3: damage found."},
@@ -104,15 +106,16 @@ static const struct command commands[] = {
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
     {"export", "NAME", 1, 1,
      COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BASE) | OPT_BIT(OPT_AS_CHANGED) |
-         OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN),
+         OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_PROGRESS),
      cmd_export, "write a snapshot, or what changed since another, as a stream",
      "To stdout, without --output. With --subset, --range or --minus only these blocks of it; an increment needs the\n"
      "same as its base."},
-    {"verify", "FILE...", 1, STREAMS_MAX, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP), cmd_verify,
+    {"verify", "FILE...", 1, STREAMS_MAX, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_PROGRESS), cmd_verify,
      "read streams and verify all of them", "FILE may be - for stdin. Nothing is written."},
     {"import", "FILE...", 0, STREAMS_MAX,
      COMMON | OPT_BIT(OPT_NAME) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_KEEP_PART) |
-         OPT_BIT(OPT_UNDO) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_FORCE),
+         OPT_BIT(OPT_UNDO) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_FORCE) |
+         OPT_BIT(OPT_PROGRESS),
      cmd_import, "bring streams into a store as snapshots, or to a device",
      "FILE may be - for stdin; a full stream and its increments, in their order. Into a store: its origin is where\n"
      "the backups are kept. With --to: onto a device or image file, which is made if it is not there."},
