@@ -107,6 +107,18 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_KEEP_YEARLY] = {"keep-yearly", "N", "the same for years", KIND_SIZE, 0, PLACE(keep_yearly)},
     [OPT_PREFIX] = {"prefix", "TEXT", "let the rules look only at snapshots whose name begins so", KIND_TEXT, 0,
                     PLACE(prefix)},
+    [OPT_BEFORE] = {"before", "COMMAND",
+                    "run by the shell before, to bring the application to rest; if it fails, no "
+                    "snapshot is made",
+                    KIND_TEXT, 0, PLACE(before)},
+    [OPT_AFTER] = {"after", "COMMAND", "run as soon as the application may go on, also if no snapshot is made",
+                   KIND_TEXT, 0, PLACE(after)},
+    [OPT_TIMEOUT] = {"timeout", "SECONDS", "give up if it is not the instant by then; 10 if not given", KIND_SIZE, 0,
+                     PLACE(timeout)},
+    [OPT_PROGRESS] = {"progress", NULL,
+                      "tell how far it is in lines on stderr, also if that is no terminal; with --json as JSON",
+                      KIND_FLAG, 0, 0},
+    [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 
 void args_print_options(uint64_t options) {

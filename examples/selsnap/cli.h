@@ -19,7 +19,7 @@
 #define CLI_OK 0        /* Done. */
 #define CLI_FAILED 1    /* The operation failed. */
 #define CLI_USAGE 2     /* The command line is wrong; nothing was opened. */
-#define CLI_DAMAGE 3    /* check or scrub found damage, or repair lost something. */
+#define CLI_DAMAGE 3    /* check or scrub found damage, repair lost something, or a group is incomplete. */
 #define CLI_NOT_FOUND 4 /* No such snapshot, subset or file. */
 
 /* How much is read and written at a time. A multiple of every block size. */
@@ -59,6 +59,10 @@ struct args {
     const char *reason;
     const char *prefix;
     uint64_t hold;
+    uint64_t set;
+    const char *before;
+    const char *after;
+    uint64_t timeout; /* Seconds. */
     uint64_t keep_last;
     uint64_t keep_hourly;
     uint64_t keep_daily;
@@ -127,6 +131,11 @@ enum option_id {
     OPT_KEEP_MONTHLY,
     OPT_KEEP_YEARLY,
     OPT_PREFIX,
+    OPT_SET,
+    OPT_BEFORE,
+    OPT_AFTER,
+    OPT_TIMEOUT,
+    OPT_PROGRESS,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -153,6 +162,8 @@ struct happenings {
     uint64_t lost_bytes;
     uint64_t unreadable_bytes;
     int64_t filled_percent;
+    int64_t quota_percent; /* Of a snapshot's, by what was written into it. */
+    bool frees_above_quota;
     bool store_failed;
 };
 
@@ -217,22 +228,33 @@ json_t *json_text(const char *text);
 json_t *json_ranges(const selsnap_subset *subset);
 
 /* progress.c */
-/* State of a progress bar; shown only when stderr is a terminal. */
+/* How far work is: a bar when stderr is a terminal; lines when --progress asks for them. */
 struct progress {
     const char *label;
     bool terminal;
-    bool shown;
-    int64_t last_ms; /* When it was last drawn. */
-    /* For rate and time left; a unit of 0 bytes shows neither. */
+    bool lines;      /* one a second, and one at the end */
+    bool json;       /* these are JSON */
+    bool shown;      /* a bar is */
+    int64_t last_ms; /* When it was last shown. */
+    /* Bytes for rate and sizes: those of a unit; or those of a stream that were read, and its size, 0 if it is not known. */
     uint32_t unit_bytes;
+    const uint64_t *stream_bytes;
+    uint64_t stream_total;
+    uint64_t done;
+    uint64_t total;
     bool began;
     int64_t began_ms;
     uint64_t began_at;
+    uint64_t began_bytes;
 };
-void progress_init(struct progress *progress, const char *label);
+void progress_init(struct progress *progress, const struct cli *cli, const char *label);
+/* Whether anybody sees it. */
+bool progress_shows(const struct progress *progress);
 /* A selsnap_progress_fn; @p user is a struct progress. Asks to stop after an interrupt. */
 int progress_tell(void *user, uint64_t done, uint64_t total);
-/* Wipe the bar. */
+/* Wipe the bar, for a line of other output. */
+void progress_pause(struct progress *progress);
+/* The work has ended: the bar goes, and of lines there is a last one. */
 void progress_end(struct progress *progress);
 /* Let SIGINT and SIGTERM ask to stop, instead of killing the process. */
 void interrupt_catch(void);
@@ -288,11 +310,15 @@ int cmd_dump(struct cli *cli);
 int cmd_expire(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_format(struct cli *cli);
+int cmd_group_check(struct cli *cli);
+int cmd_group_create(struct cli *cli);
+int cmd_group_list(struct cli *cli);
 int cmd_hold(struct cli *cli);
 int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_map(struct cli *cli);
+int cmd_quota(struct cli *cli);
 int cmd_read(struct cli *cli);
 int cmd_release(struct cli *cli);
 int cmd_rename(struct cli *cli);

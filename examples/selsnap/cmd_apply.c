@@ -98,7 +98,8 @@ static int run(struct apply *apply) {
         result = fail_with(cli, SELSNAP_ENOMEM, "", "buffer");
     }
     struct progress progress;
-    progress_init(&progress, "applying");
+    progress_init(&progress, cli, "applying");
+    progress.unit_bytes = 1;
     if (result == CLI_OK) {
         result = apply_file(apply, left == UINT64_MAX ? selsnap_size(cli->ss) : left, &progress);
     }

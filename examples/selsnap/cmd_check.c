@@ -17,7 +17,7 @@ struct lines {
 static int print_line(void *user, const char *line) {
     struct lines *lines = user;
     if (lines->progress != NULL) {
-        progress_end(lines->progress);
+        progress_pause(lines->progress);
     }
     if (lines->cli->json) {
         fputs(lines->count == 0 ? "\n  " : ",\n  ", stdout);
@@ -35,7 +35,7 @@ int cmd_check(struct cli *cli) {
         return result;
     }
     struct progress progress;
-    progress_init(&progress, "checking");
+    progress_init(&progress, cli, "checking");
     struct lines lines = {cli, &progress, 0};
     selsnap_check_result found = {sizeof(found), 0, 0, 0, 0, 0};
     if (cli->json) {

@@ -22,6 +22,7 @@ static json_t *info_json(const selsnap_snapshot_info *info) {
                   time_text(info->time_ns, when, sizeof(when)), "policy", policy_text(info->policy), "block_count",
                   json_u64(info->block_count), "range_count", json_u64(info->range_count), "holds", (int)info->holds,
                   "changed", (int)info->changed, "restoring", (int)info->restoring);
+    json_object_set_new(object, "quota_bytes", json_u64(info->quota_bytes));
     json_object_set_new(object, "bookmark", json_boolean(info->bookmark != 0));
     json_object_set_new(object, "subset", info->designation[0] == '\0' ? json_null() : json_text(info->designation));
     return object;
@@ -131,6 +132,9 @@ static void print_info(struct cli *cli, const selsnap_snapshot_info *info, const
            usage->preserved_blocks, usage->zero_blocks, usage->lost_blocks);
     printf("written     %" PRIu64 " blocks into it, %s\n", usage->overlay_blocks,
            size_text(usage->overlay_bytes, text, sizeof(text)));
+    if (usage->quota_bytes != 0) {
+        printf("quota       %s that may be written into it\n", size_text(usage->quota_bytes, text, sizeof(text)));
+    }
     printf("alone       %s that deleting it would free\n", size_text(usage->alone_bytes, text, sizeof(text)));
     printf("shared      %s that other snapshots need too\n", size_text(usage->shared_bytes, text, sizeof(text)));
     if (info->bookmark != 0) {
@@ -178,7 +182,7 @@ int cmd_show(struct cli *cli) {
     memset(&usage, 0, sizeof(usage));
     usage.struct_size = sizeof(usage);
     struct progress progress;
-    progress_init(&progress, "counting");
+    progress_init(&progress, cli, "counting");
     selsnap_subset *subset = NULL;
     int code = selsnap_snapshot_get_usage(cli->ss, info.id, progress_tell, &progress, &usage);
     progress_end(&progress);

@@ -19,7 +19,7 @@ struct losses {
 
 static int print_loss(void *user, const char *line) {
     struct losses *losses = user;
-    progress_end(&losses->progress);
+    progress_pause(&losses->progress);
     if (losses->cli->json) {
         fputs(losses->count == 0 ? "\n  " : ",\n  ", stdout);
         json_stream(json_text(line));
@@ -64,7 +64,8 @@ static int repair(struct cli *cli, selsnap_device *fresh, const char *path) {
     char message[512] = "";
     selsnap_repair_result found = SELSNAP_REPAIR_RESULT_INIT;
     selsnap_repair_options options = SELSNAP_REPAIR_OPTIONS_INIT;
-    progress_init(&losses.progress, "repairing");
+    progress_init(&losses.progress, cli, "repairing");
+    losses.progress.unit_bytes = 1;
     options.flags = repair_flags(&cli->args);
     options.memory_limit = cli->args.memory;
     options.journal_bytes = cli->args.journal_size;

@@ -66,7 +66,8 @@ int cmd_restore(struct cli *cli) {
         return tell_restore(cli, info.name, job, false);
     }
     struct progress progress;
-    progress_init(&progress, "restoring");
+    progress_init(&progress, cli, "restoring");
+    progress.unit_bytes = selsnap_block_size(cli->ss);
     int code = selsnap_restore_run(cli->ss, job, progress_tell, &progress);
     progress_end(&progress);
     return code == SELSNAP_OK ? tell_restore(cli, info.name, job, true) : fail(cli, code, "snapshot '%s'", info.name);
@@ -120,10 +121,11 @@ static int step_tell(void *user, uint64_t done, uint64_t total) {
     uint64_t blocks_done = 0;
     uint64_t blocks_total = 0;
     selsnap_restore_info info = {sizeof(selsnap_restore_info), 0, 0, 0, 0, 0, 0, 0};
-    while (step->progress.terminal && selsnap_restore_next(step->cli->ss, info.job, &info) == SELSNAP_OK) {
+    while (progress_shows(&step->progress) && selsnap_restore_next(step->cli->ss, info.job, &info) == SELSNAP_OK) {
         blocks_done += info.blocks_done;
         blocks_total += info.blocks_total;
     }
+    step->progress.unit_bytes = blocks_total > 0 ? selsnap_block_size(step->cli->ss) : 0;
     return progress_tell(&step->progress, blocks_total > 0 ? blocks_done : step->steps, blocks_total);
 }
 
@@ -136,7 +138,7 @@ int cmd_step(struct cli *cli) {
         return result;
     }
     struct step_progress step = {.cli = cli, .steps = 0};
-    progress_init(&step.progress, "step");
+    progress_init(&step.progress, cli, "step");
     selsnap_step_options options = SELSNAP_STEP_OPTIONS_INIT;
     options.budget_blocks = cli->args.budget;
     options.progress = step_tell;

@@ -21,7 +21,7 @@ struct scrub_lines {
 
 static int print_problem(void *user, const char *line) {
     struct scrub_lines *lines = user;
-    progress_end(lines->progress);
+    progress_pause(lines->progress);
     if (lines->cli->json) {
         fputs(lines->count == 0 ? "\n  " : ",\n  ", stdout);
         json_stream(json_text(line));
@@ -86,7 +86,8 @@ int cmd_scrub(struct cli *cli) {
         return result;
     }
     struct progress progress;
-    progress_init(&progress, "scrubbing");
+    progress_init(&progress, cli, "scrubbing");
+    progress.unit_bytes = 1;
     struct scrub_lines lines = {cli, &progress, 0};
     if (cli->json) {
         fputs("{\"found\": [", stdout);

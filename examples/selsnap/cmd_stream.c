@@ -114,7 +114,7 @@ static int run_export(struct cli *cli, const selsnap_export_options *given, int 
     selsnap_export_options options = *given;
     struct progress progress;
     int error = 0;
-    progress_init(&progress, "exporting");
+    progress_init(&progress, cli, "exporting");
     progress.unit_bytes = selsnap_block_size(cli->ss);
     options.progress = progress_tell;
     options.progress_user = &progress;
@@ -188,27 +188,47 @@ int cmd_export(struct cli *cli) {
 
 /* ---- reading streams ---- */
 
-static int open_input(struct cli *cli, const char *path, int *ret_fd) {
+/* A stream that is read, and how far. */
+struct input {
+    int fd;
+    uint64_t bytes;
+    uint64_t size; /* 0: not known */
+};
+
+static int open_input(struct cli *cli, const char *path, struct input *input) {
+    struct stat about;
+    memset(input, 0, sizeof(*input));
     if (strcmp(path, "-") == 0) {
-        *ret_fd = STDIN_FILENO;
+        input->fd = STDIN_FILENO;
         return CLI_OK;
     }
-    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*ret_fd < 0) {
+    input->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (input->fd >= 0 && fstat(input->fd, &about) == 0 && S_ISREG(about.st_mode)) {
+        input->size = (uint64_t)about.st_size;
+    }
+    if (input->fd < 0) {
         return errno == ENOENT ? fail_with(cli, SELSNAP_ENOENT, "no such file", "'%s'", path)
                                : fail_system(cli, errno, "'%s'", path);
     }
     return CLI_OK;
 }
 
-static void close_input(int fd) {
-    if (fd != STDIN_FILENO && fd >= 0) {
-        close(fd);
+static void close_input(const struct input *input) {
+    if (input->fd != STDIN_FILENO && input->fd >= 0) {
+        close(input->fd);
     }
 }
 
+/* A selsnap_stream_read_fn. */
+static int64_t read_input(void *user, void *buf, size_t len) {
+    struct input *input = user;
+    int64_t got = selsnap_stream_read_fd(&input->fd, buf, len);
+    input->bytes += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
 /* What each stream is handed to; an exit code. */
-typedef int (*stream_fn)(struct cli *cli, const char *path, int fd, struct progress *progress, void *state,
+typedef int (*stream_fn)(struct cli *cli, const char *path, struct input *input, struct progress *progress, void *state,
                          selsnap_stream_info *info);
 
 static int each_stream(struct cli *cli, const char *label, const char *done, stream_fn fn, void *state) {
@@ -218,17 +238,18 @@ static int each_stream(struct cli *cli, const char *label, const char *done, str
         const char *path = cli->args.names[i];
         struct progress progress;
         selsnap_stream_info info;
-        int fd = -1;
+        struct input input;
         memset(&info, 0, sizeof(info));
         info.struct_size = sizeof(info);
-        result = open_input(cli, path, &fd);
+        result = open_input(cli, path, &input);
         if (result == CLI_OK) {
-            progress_init(&progress, label);
-            progress.unit_bytes = 4096;
-            result = fn(cli, path, fd, &progress, state, &info);
+            progress_init(&progress, cli, label);
+            progress.stream_bytes = &input.bytes;
+            progress.stream_total = input.size;
+            result = fn(cli, path, &input, &progress, state, &info);
             progress_end(&progress);
         }
-        close_input(fd);
+        close_input(&input);
         if (result == CLI_OK && cli->json) {
             json_array_append_new(list, info_json(&info));
         } else if (result == CLI_OK) {
@@ -242,7 +263,7 @@ static int each_stream(struct cli *cli, const char *label, const char *done, str
     return cli->json ? json_emit(cli, list) : CLI_OK;
 }
 
-static int verify_one(struct cli *cli, const char *path, int fd, struct progress *progress, void *state,
+static int verify_one(struct cli *cli, const char *path, struct input *input, struct progress *progress, void *state,
                       selsnap_stream_info *info) {
     char message[512] = "";
     selsnap_stream_options options = SELSNAP_STREAM_OPTIONS_INIT;
@@ -251,7 +272,7 @@ static int verify_one(struct cli *cli, const char *path, int fd, struct progress
     options.progress_user = progress;
     options.ret_message = message;
     options.message_size = sizeof(message);
-    int code = selsnap_stream_verify(selsnap_stream_read_fd, &fd, &options, info);
+    int code = selsnap_stream_verify(read_input, input, &options, info);
     progress_end(progress);
     return code == SELSNAP_OK ? CLI_OK : fail_with(cli, code, message, "'%s'", path);
 }
@@ -303,7 +324,7 @@ static int save_state(struct cli *cli, const selsnap_stream_id *holds) {
     return good ? CLI_OK : fail_system(cli, errno, "'%s'", cli->args.state);
 }
 
-static int apply_one(struct cli *cli, const char *path, int fd, struct progress *progress, void *state,
+static int apply_one(struct cli *cli, const char *path, struct input *input, struct progress *progress, void *state,
                      selsnap_stream_info *info) {
     struct to_device *to = state;
     char message[512] = "";
@@ -315,7 +336,7 @@ static int apply_one(struct cli *cli, const char *path, int fd, struct progress 
     options.progress_user = progress;
     options.ret_message = message;
     options.message_size = sizeof(message);
-    int code = selsnap_stream_apply(selsnap_stream_read_fd, &fd, to->device, &options, info);
+    int code = selsnap_stream_apply(read_input, input, to->device, &options, info);
     progress_end(progress);
     to->token_given = false;
     if (code == SELSNAP_OK) {
@@ -338,22 +359,22 @@ static int apply_one(struct cli *cli, const char *path, int fd, struct progress 
 static int first_size(struct cli *cli, uint64_t *ret_size) {
     const char *path = cli->args.names[0];
     selsnap_stream_info info;
-    int fd = -1;
+    struct input input;
     memset(&info, 0, sizeof(info));
     info.struct_size = sizeof(info);
     if (strcmp(path, "-") == 0) {
         return fail_usage(cli, "'%s' is not there, and its size is not known from stdin; make it first", cli->args.to);
     }
-    int result = open_input(cli, path, &fd);
+    int result = open_input(cli, path, &input);
     if (result == CLI_OK) {
         char message[512] = "";
         selsnap_stream_options options = SELSNAP_STREAM_OPTIONS_INIT;
         options.ret_message = message;
         options.message_size = sizeof(message);
-        int code = selsnap_stream_verify(selsnap_stream_read_fd, &fd, &options, &info);
+        int code = selsnap_stream_verify(read_input, &input, &options, &info);
         result = code == SELSNAP_OK ? CLI_OK : fail_with(cli, code, message, "'%s'", path);
     }
-    close_input(fd);
+    close_input(&input);
     *ret_size = info.origin_bytes;
     return result;
 }
@@ -384,7 +405,7 @@ static int import_to_device(struct cli *cli) {
 
 /* ---- into a store ---- */
 
-static int import_one(struct cli *cli, const char *path, int fd, struct progress *progress, void *state,
+static int import_one(struct cli *cli, const char *path, struct input *input, struct progress *progress, void *state,
                       selsnap_stream_info *info) {
     selsnap_import_options options = SELSNAP_IMPORT_OPTIONS_INIT;
     (void)state;
@@ -394,7 +415,7 @@ static int import_one(struct cli *cli, const char *path, int fd, struct progress
     options.policy = (uint32_t)cli->args.policy;
     options.progress = progress_tell;
     options.progress_user = progress;
-    int code = selsnap_import(cli->ss, selsnap_stream_read_fd, &fd, &options, NULL, info);
+    int code = selsnap_import(cli->ss, read_input, input, &options, NULL, info);
     progress_end(progress);
     if (code == SELSNAP_OK) {
         return CLI_OK;
@@ -413,7 +434,7 @@ static int import_one(struct cli *cli, const char *path, int fd, struct progress
 
 static int undo(struct cli *cli) {
     struct progress progress;
-    progress_init(&progress, "taking back");
+    progress_init(&progress, cli, "taking back");
     progress.unit_bytes = selsnap_block_size(cli->ss);
     int code = selsnap_import_undo(cli->ss, progress_tell, &progress);
     progress_end(&progress);

@@ -62,6 +62,7 @@ static int info_json(struct cli *cli, const selsnap_stats *stats) {
         {"store_bytes", stats->store_bytes},
         {"store_used_bytes", stats->store_used_bytes},
         {"store_free_bytes", stats->store_free_bytes},
+        {"store_quota_bytes", stats->store_quota_bytes},
         {"store_pending_bytes", stats->store_pending_bytes},
         {"journal_bytes", stats->journal_bytes},
         {"journal_used_bytes", stats->journal_used_bytes},
@@ -124,6 +125,9 @@ int cmd_info(struct cli *cli) {
            size_text(stats.store_used_bytes, b, sizeof(b)));
     printf("free         %s%s\n", size_text(stats.store_free_bytes, a, sizeof(a)),
            stats.reclaim_pending != 0 ? ", and more after 'selsnap step --all'" : "");
+    if (stats.store_quota_bytes != 0) {
+        printf("quota        %s of the store may be in use\n", size_text(stats.store_quota_bytes, a, sizeof(a)));
+    }
     printf("journal      %s, %s in use\n", size_text(stats.journal_bytes, a, sizeof(a)),
            size_text(stats.journal_used_bytes, b, sizeof(b)));
     printf("snapshots    %" PRIu64 "\n", stats.snapshots);

@@ -15,8 +15,9 @@
      OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE))
 #define REPAIR_OPTIONS                                                                                         \
     ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
-     OPT_BIT(OPT_AS_TAKEN))
+     OPT_BIT(OPT_AS_TAKEN) | OPT_BIT(OPT_PROGRESS))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
+#define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN))
 #define STREAMS_MAX 10000
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
 
@@ -54,9 +55,11 @@ static const struct command commands[] = {
     {"discard", "NAME|--live", 1, 1, COMMON | PLACE_OPTIONS, cmd_discard, "tell that a range is not needed any more",
      "On the live device, blocks that snapshots need stay as they are; what the others read afterwards is open.\n"
      "In a snapshot, the range reads as zeros. Needs --offset and --length."},
-    {"apply", "FILE", 1, 1, COMMON, cmd_apply, "make the live device like a file, by writing only blocks that differ",
+    {"apply", "FILE", 1, 1, COMMON | OPT_BIT(OPT_PROGRESS), cmd_apply, "make the live device like a file, by writing only blocks that differ",
      "FILE begins at byte 0 of the device and may be shorter; the rest of the device is left alone."},
-    {"restore", "NAME", 1, 1, COMMON | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_NO_WAIT), cmd_restore,
+    {"restore", "NAME", 1, 1, COMMON | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_NO_WAIT) |
+         OPT_BIT(OPT_PROGRESS),
+     cmd_restore,
      "bring the live device's blocks back to a snapshot",
      "To undo a restore, make a snapshot before it, and restore "
      "that."},
@@ -76,10 +79,25 @@ static const struct command commands[] = {
      cmd_expire, "delete what has expired, or what no rule keeps",
      "With NAME and --until: note when that snapshot expires. Without: delete all that have expired, and with\n"
      "--keep options also those that none of them keeps. What is held or in use stays."},
-    {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL), cmd_step,
+    {"group create", "NAME STORE...", 2, 1 + (int)SELSNAP_GROUP_MEMBERS_MAX,
+     (COMMON & ~PAIR_OPTIONS) | OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY) |
+         OPT_BIT(OPT_BEFORE) | OPT_BIT(OPT_AFTER) | OPT_BIT(OPT_TIMEOUT),
+     cmd_group_create, "make a snapshot in each of several stores, all of one instant",
+     "Each is called NAME, and so is the group. STORE=ORIGIN says where a store's origin is, if not as recorded.\n"
+     "The commands find the group's name in $SELSNAP_GROUP, and that of --after what became of it in $SELSNAP_RESULT\n"
+     "(SELSNAP_OK, or an error's name)."},
+    {"group list", "STORE...", 1, (int)SELSNAP_GROUP_MEMBERS_MAX, COMMON & ~PAIR_OPTIONS, cmd_group_list,
+     "list the groups that snapshots in these stores belong to",
+     "A group is incomplete when not all its members are in these stores: it met a crash, or some were deleted."},
+    {"group check", "STORE...", 1, (int)SELSNAP_GROUP_MEMBERS_MAX, COMMON & ~PAIR_OPTIONS, cmd_group_check,
+     "the same; the exit code tells if one is incomplete", "Exit code 3: a group is incomplete."},
+    {"quota", "[NAME]", 0, 1, COMMON | OPT_BIT(OPT_SET), cmd_quota, "bound what the store, or a snapshot, may take",
+     "Without NAME: of all that is in use in the store; where it leaves no room, the store counts as full.\n"
+     "With NAME: of what is written into that snapshot; more is refused. Without --set: tell what is set, and taken."},
+    {"step", "", 0, 0, COMMON | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_PROGRESS), cmd_step,
      "do a piece of the work that waits: restores, space of deleted snapshots", ""},
-    {"check", "", 0, 0, COMMON, cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
-    {"scrub", "", 0, 0, COMMON | OPT_BIT(OPT_LENGTH) | OPT_BIT(OPT_FROM), cmd_scrub,
+    {"check", "", 0, 0, COMMON | OPT_BIT(OPT_PROGRESS), cmd_check, "verify all metadata and all preserved data", "Exit code 3: damage found."},
+    {"scrub", "", 0, 0, COMMON | OPT_BIT(OPT_LENGTH) | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_PROGRESS), cmd_scrub,
      "verify preserved data, all of it or some at a time",
      "With --length it stops after about so many bytes, and tells where; --from goes on there.\n"
      "Exit code 3: damage found."},
@@ -90,15 +108,16 @@ static const struct command commands[] = {
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
     {"export", "NAME", 1, 1,
      COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BASE) | OPT_BIT(OPT_AS_CHANGED) |
-         OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN),
+         OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_PROGRESS),
      cmd_export, "write a snapshot, or what changed since another, as a stream",
      "To stdout, without --output. With --subset, --range or --minus only these blocks of it; an increment needs the\n"
      "same as its base."},
-    {"verify", "FILE...", 1, STREAMS_MAX, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP), cmd_verify,
+    {"verify", "FILE...", 1, STREAMS_MAX, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_PROGRESS), cmd_verify,
      "read streams and verify all of them", "FILE may be - for stdin. Nothing is written."},
     {"import", "FILE...", 0, STREAMS_MAX,
      COMMON | OPT_BIT(OPT_NAME) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_KEEP_PART) |
-         OPT_BIT(OPT_UNDO) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_FORCE),
+         OPT_BIT(OPT_UNDO) | OPT_BIT(OPT_TO) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_FORCE) |
+         OPT_BIT(OPT_PROGRESS),
      cmd_import, "bring streams into a store as snapshots, or to a device",
      "FILE may be - for stdin; a full stream and its increments, in their order. Into a store: its origin is where\n"
      "the backups are kept. With --to: onto a device or image file, which is made if it is not there."},
@@ -110,7 +129,7 @@ static const char *const exit_codes = "exit codes:\n"
                                       "  0  done\n"
                                       "  1  the operation failed\n"
                                       "  2  the command line is wrong\n"
-                                      "  3  check or scrub found damage, or repair lost something\n"
+                                      "  3  check or scrub found damage, repair lost something, or a group is incomplete\n"
                                       "  4  no such snapshot, subset or file\n";
 
 static void print_help(void) {
@@ -120,10 +139,10 @@ static void print_help(void) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
-        printf("  %-22s %s\n", left, commands[i].summary);
+        printf("  %-27s %s\n", left, commands[i].summary);
     }
-    printf("  %-22s %s\n", "help [COMMAND]", "print this, or one command's options");
-    printf("  %-22s %s\n", "version", "print the version");
+    printf("  %-27s %s\n", "help [COMMAND]", "print this, or one command's options");
+    printf("  %-27s %s\n", "version", "print the version");
     printf("\noptions of all commands:\n");
     args_print_options(COMMON);
     printf(
@@ -179,7 +198,7 @@ static int run_other(struct cli *cli, int argc, char **argv) {
             print_command_help(about);
             return CLI_OK;
         }
-        if (argc > 1 && strcmp(argv[1], "subset") != 0) {
+        if (argc > 1 && strcmp(argv[1], "subset") != 0 && strcmp(argv[1], "group") != 0) {
             return fail_usage(cli, "no command '%s'", argv[1]);
         }
         print_help();
@@ -193,6 +212,9 @@ static int run_other(struct cli *cli, int argc, char **argv) {
     }
     if (strcmp(word, "subset") == 0) {
         return fail_usage(cli, "subset: one of save, list, show and delete comes next");
+    }
+    if (strcmp(word, "group") == 0) {
+        return fail_usage(cli, "group: one of create, list and check comes next");
     }
     return fail_usage(cli, "no command '%s'", word);
 }

@@ -25,6 +25,12 @@ static void on_event(void *user, const selsnap_event *event) {
             happenings->lost_bytes += event->len;
         }
         break;
+    case SELSNAP_EVENT_QUOTA:
+        happenings->frees_above_quota = happenings->frees_above_quota || event->value > 100;
+        if (event->value <= 100 && event->value > happenings->quota_percent) {
+            happenings->quota_percent = event->value;
+        }
+        break;
     case SELSNAP_EVENT_STORE_FAILED:
         happenings->store_failed = true;
         break;
@@ -45,7 +51,13 @@ static void tell_happenings(struct cli *cli) {
              size_text(happenings->unreadable_bytes, size, sizeof(size)));
     }
     if (happenings->filled_percent > 0) {
-        warn(cli, "the store is %" PRId64 " %% full", happenings->filled_percent);
+        warn(cli, "the store, or its quota, is %" PRId64 " %% full", happenings->filled_percent);
+    }
+    if (happenings->quota_percent > 0) {
+        warn(cli, "what is written into the snapshot takes %" PRId64 " %% of its quota", happenings->quota_percent);
+    }
+    if (happenings->frees_above_quota) {
+        warn(cli, "the store keeps more for the snapshot alone than its quota");
     }
     if (happenings->store_failed) {
         warn(cli, "the store device failed");

@@ -46,6 +46,7 @@ extern "C" {
 #define SELSNAP_ENODATA (-28)    /**< A bookmark keeps no data. */
 #define SELSNAP_EBASE (-29)      /**< The increment does not fit its base, or a stream does not go on where it broke off. */
 #define SELSNAP_ESTREAM (-30)    /**< The stream is damaged, cut, or of a kind not known. */
+#define SELSNAP_EQUOTA (-31)     /**< The snapshot's quota leaves no room for the write into it. */
 
 /**
  * @brief A short text for a result code, in English.

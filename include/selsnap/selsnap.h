@@ -290,13 +290,16 @@ SELSNAP_API int selsnap_format(selsnap_device *store, selsnap_device *origin,
 SELSNAP_API int selsnap_store_origin_hint(selsnap_device *store, char *buf, size_t len) SELSNAP_MUST_CHECK;
 
 /** @brief What an event is about. */
-#define SELSNAP_EVENT_STORE_FILLING 1u    /**< value: percent of the store in use (at 75, 90, 95, 99). */
+#define SELSNAP_EVENT_STORE_FILLING 1u    /**< value: percent of the store, or of its quota, in use (at 75, 90, 95, 99). */
 #define SELSNAP_EVENT_BLOCK_LOST 2u       /**< offset, len: blocks given up; value: 1 no room, 2 the origin could not be read,
                                                3 a restore found its source damaged: lost to snapshots taken since it began. */
 #define SELSNAP_EVENT_RESTORE_DONE 3u     /**< id: the job; value: the snapshot. */
 #define SELSNAP_EVENT_STORE_FAILED 4u     /**< The store fails; value: the device's own error. */
 #define SELSNAP_EVENT_STORE_RECOVERED 5u  /**< The store answers again. */
 #define SELSNAP_EVENT_DAMAGE 6u           /**< A check failed; offset: byte offset in the store. */
+#define SELSNAP_EVENT_QUOTA 7u            /**< id: a snapshot; len: its quota; value: percent of it that what is written into the
+                                               snapshot takes (at 75, 90, 95, 99), 100 when a write was refused; or, above
+                                               100, what deleting it would free (selsnap_snapshot_get_usage()). */
 
 /** @brief Something that happened. */
 typedef struct selsnap_event {
@@ -422,7 +425,7 @@ typedef struct selsnap_stats {
     uint64_t origin_bytes;        /**< Size of the origin. */
     uint64_t store_bytes;         /**< Size of the store. */
     uint64_t store_used_bytes;    /**< In use: metadata, journal, copies, and what waits to be given back. */
-    uint64_t store_free_bytes;    /**< Free for copies (without the reserve). */
+    uint64_t store_free_bytes;    /**< Free for copies (without the reserve, and within the quota). */
     uint64_t store_pending_bytes; /**< Freed, usable after the next checkpoint. */
     uint64_t journal_bytes;       /**< Size of the journal. */
     uint64_t journal_used_bytes;  /**< Since the last checkpoint. */
@@ -446,9 +449,10 @@ typedef struct selsnap_stats {
     uint64_t reclaim_pending;     /**< 1 while deleted snapshots' space waits for selsnap_step(). */
     uint64_t blocks_ahead;        /**< Of blocks_preserved, those that were not being written themselves. */
     uint64_t deferred_bytes;      /**< Of writes, kept in memory now (deferred mode). */
+    uint64_t store_quota_bytes;   /**< That may be in use (selsnap_set_quota()), whole pages; 0: all of the store. */
 } selsnap_stats;
 /** @brief An empty ::selsnap_stats. */
-#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0, 0}
+#define SELSNAP_STATS_INIT {sizeof(selsnap_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0, 0, 0}
 
 /**
  * @brief Read a context's figures.
@@ -903,6 +907,7 @@ typedef struct selsnap_snapshot_info {
     char designation[SELSNAP_NAME_MAX + 1];      /**< The designation's name, or empty. */
     uint32_t bookmark;         /**< 1 for a bookmark: it keeps no data. */
     uint32_t reserved;         /**< 0. */
+    uint64_t quota_bytes;      /**< That may be written into it (selsnap_snapshot_set_quota()); 0: no quota. */
 } selsnap_snapshot_info;
 
 /**
@@ -964,10 +969,14 @@ typedef struct selsnap_snapshot_usage {
     uint64_t shared_bytes;    /**< Copies that other snapshots need too. */
     uint64_t overlay_blocks;  /**< Blocks written into it; of a clone as changed, into its source before, too. */
     uint64_t overlay_bytes;   /**< Space in use for what was written, without what it shares with clones. */
+    uint64_t quota_bytes;     /**< That may be written into it; 0: no quota. */
 } selsnap_snapshot_usage;
 
 /**
  * @brief Count what space a snapshot takes. Walks its part of the index.
+ *
+ * If the snapshot has a quota, and alone_bytes and overlay_bytes together are more, ::SELSNAP_EVENT_QUOTA tells so.
+ *
  * @param[in]     ss             Context.
  * @param[in]     id             The snapshot.
  * @param[in]     progress       NULL, or told blocks of the origin passed of all.
@@ -1227,6 +1236,7 @@ SELSNAP_API int selsnap_view_read(selsnap_view *view, void *buf, size_t len, uin
  * @retval SELSNAP_EREADONLY      The view is not writable.
  * @retval SELSNAP_EUNDESIGNATED  A block is not in the snapshot; nothing was written.
  * @retval SELSNAP_ENOSPACE       No room; a first part may be written.
+ * @retval SELSNAP_EQUOTA         It would take more than the snapshot's quota; a first part may be written.
  * @retval SELSNAP_ELOST          Part of a lost block cannot be written; the whole block can.
  * @retval SELSNAP_ESTORE         The store failed; a first part may be written.
  * @retval SELSNAP_EINVAL         @p view or @p buf is NULL; nothing was written.
@@ -1589,6 +1599,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #include <selsnap/clone.h>
 #include <selsnap/diff.h>
 #include <selsnap/group.h>
+#include <selsnap/quota.h>
 #include <selsnap/retention.h>
 #include <selsnap/stream.h>
 

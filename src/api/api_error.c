@@ -41,6 +41,7 @@ static const struct error_text error_texts[] = {
     [-SELSNAP_ENODATA] = {"SELSNAP_ENODATA", "a bookmark keeps no data"},
     [-SELSNAP_EBASE] = {"SELSNAP_EBASE", "the increment does not fit its base"},
     [-SELSNAP_ESTREAM] = {"SELSNAP_ESTREAM", "the stream is damaged, cut, or of a kind not known"},
+    [-SELSNAP_EQUOTA] = {"SELSNAP_EQUOTA", "the snapshot's quota leaves no room"},
 };
 
 static const struct error_text *find(int code) {

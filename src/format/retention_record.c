@@ -35,15 +35,29 @@ bool ssn_hold_record_decode(const uint8_t *p, uint16_t len, struct ssn_hold_reco
 }
 
 uint16_t ssn_term_record_encode(uint8_t *p, const struct ssn_term_record *record) {
-    memset(p, 0, TERM_SIZE);
     ssn_put64(p, (uint64_t)record->expiry_ns);
+    ssn_put64(p + 8, record->quota_bytes);
     return TERM_SIZE;
 }
 
 bool ssn_term_record_decode(const uint8_t *p, uint16_t len, struct ssn_term_record *ret_record) {
-    if (len != TERM_SIZE || ssn_get64(p) == 0 || !ssn_is_zero(p + 8, 8)) {
+    if (len != TERM_SIZE || ssn_is_zero(p, TERM_SIZE)) {
         return false;
     }
     ret_record->expiry_ns = (int64_t)ssn_get64(p);
+    ret_record->quota_bytes = ssn_get64(p + 8);
+    return true;
+}
+
+uint16_t ssn_quota_encode(uint8_t *p, uint64_t bytes) {
+    ssn_put64(p, bytes);
+    return SSN_QUOTA_SIZE;
+}
+
+bool ssn_quota_decode(const uint8_t *p, uint16_t len, uint64_t *ret_bytes) {
+    if (len != SSN_QUOTA_SIZE || ssn_is_zero(p, SSN_QUOTA_SIZE)) {
+        return false;
+    }
+    *ret_bytes = ssn_get64(p);
     return true;
 }

@@ -207,6 +207,11 @@ static bool say_state(struct dump_line *line, const struct ssn_item *item) {
         say(line, ": an entry may be lost");
         return item->len == 1 && item->value[0] == 1;
     }
+    uint64_t quota;
+    if (item->key.major == 2 && ssn_quota_decode(item->value, item->len, &quota)) {
+        say(line, ": quota %" PRIu64, quota);
+        return true;
+    }
     if (item->key.major != 0 || !ssn_state_record_decode(item->value, item->len, &record)) {
         return false;
     }
@@ -233,7 +238,7 @@ static bool say_term(struct dump_line *line, const struct ssn_item *item) {
     if (!ssn_term_record_decode(item->value, item->len, &record)) {
         return false;
     }
-    say(line, ": expiry %" PRId64, record.expiry_ns);
+    say(line, ": expiry %" PRId64 ", quota %" PRIu64, record.expiry_ns, record.quota_bytes);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "membership.h"
 #include "received.h"
+#include "retention_record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -331,8 +332,13 @@ int ssn_check_restored(struct ssn_check *check) {
 int ssn_check_state(struct ssn_check *check) {
     struct ssn_state_record record;
     const struct ssn_key *key = check->key;
-    bool good = key->major == 0 ? ssn_state_record_decode(check->value, check->len, &record)
-                                : key->major == 1 && check->len == 1 && check->value[0] == 1;
+    uint64_t quota;
+    bool good = key->major == 1 && check->len == 1 && check->value[0] == 1;
+    if (key->major == 0) {
+        good = ssn_state_record_decode(check->value, check->len, &record);
+    } else if (key->major == 2) {
+        good = ssn_quota_decode(check->value, check->len, &quota);
+    }
     if (!good || key->minor != 0) {
         ssn_check_problem(check, "state %" PRIu64 ": its value is malformed", key->major);
     }

@@ -10,6 +10,8 @@
 #include "layers.h"
 #include "needed.h"
 #include "overlay.h"
+#include "quotas.h"
+#include "retention_inner.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -364,7 +366,15 @@ int ssn_inspect_usage(struct selsnap *ss, uint64_t id, selsnap_progress_fn progr
             rc = SELSNAP_ECANCELED;
         }
     }
+    struct ssn_term_record term = {0, 0};
+    rc = rc == SELSNAP_OK ? ssn_term_get(ss, id, &term) : rc;
     rc = end_look(&subject, rc);
+    usage.quota_bytes = term.quota_bytes;
+    uint64_t freed = usage.alone_bytes + usage.overlay_bytes;
+    if (rc == SELSNAP_OK && usage.quota_bytes != 0 && freed > usage.quota_bytes) {
+        uint64_t percent = ssn_quota_percent(freed, usage.quota_bytes);
+        ssn_event(&ss->report, SELSNAP_EVENT_QUOTA, id, 0, usage.quota_bytes, (int64_t)ssn_max_u64(percent, 101));
+    }
     if (rc == SELSNAP_OK) {
         *ret_usage = usage;
     }

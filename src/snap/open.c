@@ -10,6 +10,7 @@
 #include "deferred.h"
 #include "designation.h"
 #include "heal.h"
+#include "quotas.h"
 #include "reclaim.h"
 #include "restore.h"
 #include "snapshot.h"
@@ -276,6 +277,7 @@ static int open_store(struct selsnap *ss, struct ssn_replayed *replayed) {
     rc = ssn_context_check_counters(ss);
     rc = rc == SELSNAP_OK ? ssn_catalogue_load(ss) : rc;
     rc = rc == SELSNAP_OK ? ssn_reclaim_load(ss) : rc;
+    rc = rc == SELSNAP_OK ? ssn_quota_load(ss) : rc;
     rc = rc == SELSNAP_OK ? ssn_heal_tail(ss, replayed) : rc;
     if (rc == SELSNAP_OK && !ss->read_only) {
         rc = ssn_store_activate(ss->store);
@@ -493,6 +495,7 @@ void ssn_context_stats(selsnap *ss, selsnap_stats *ret_stats) {
     ret_stats->pages_read = store.pages_read;
     ret_stats->pages_written = store.pages_written;
     memcpy(ret_stats->store_id, facts->store_id, sizeof ret_stats->store_id);
+    ret_stats->store_quota_bytes = store.quota_bytes;
     ret_stats->epoch = ssn_store_next_epoch(ss->store);
     ret_stats->reclaim_pending = ssn_reclaim_pending(ss);
     ssn_catalogue_read_lock(&ss->catalogue);

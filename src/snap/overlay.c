@@ -350,6 +350,7 @@ struct ssn_map *ssn_overlay_clear(struct selsnap *ss, struct ssn_snap *snap, str
     struct ssn_map *was_pending = overlay->pending;
     overlay->pending = empty;
     overlay->pending_blocks = 0;
+    overlay->counted = false;
     pthread_rwlock_unlock(&overlay->lock);
     /* As in ssn_overlay_put: only when nobody finds the places any more. */
     untake_all(ss, was_pending);

@@ -22,6 +22,9 @@ struct ssn_overlay {
     uint64_t pending_blocks; /* lock: those that are */
     uint64_t flush_failures; /* writer: ssn_store_flush_failures when none of their data had been written yet */
     _Atomic uint64_t resets; /* changed with writer held; odd: a reset runs, and what it drops may be half gone */
+    uint64_t data_blocks;    /* writer: blocks of data in it, pending or flushed; if counted (quotas.h) */
+    bool counted;            /* writer */
+    unsigned told;           /* writer: the last SELSNAP_EVENT_QUOTA; 0: none, or it was less since */
     uint32_t users;          /* admin and catalogue->lock */
 };
 

@@ -163,6 +163,7 @@ static void set_id(struct selsnap *ss, struct ssn_snap *snap, uint64_t id, enum 
 }
 
 static int commit(struct batch *batch, struct ssn_snap *snap) {
+    batch->txn.accepted = true; /* the data has its places */
     int rc = ssn_store_commit(batch->ss->store, &batch->txn, false);
     if (rc == SELSNAP_OK) {
         if (batch->fresh) {

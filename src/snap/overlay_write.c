@@ -7,6 +7,7 @@
 #include "checksum.h"
 #include "designation.h"
 #include "overlay.h"
+#include "quotas.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@ struct piece {
     unsigned first; /* blocks of the run */
     unsigned count;
     struct ssn_overlay_record records[SSN_RUN_BLOCKS]; /* of the blocks, from 0 on; data: place 0 when none is taken */
+    struct ssn_quota_change change;
 };
 
 /* The first piece of a range. Pieces of zeros that are whole blocks need no buffer, others fit into one. */
@@ -159,6 +161,16 @@ static unsigned neighbours(const struct piece *piece, unsigned i) {
     return n;
 }
 
+static uint64_t first_block(const struct piece *piece) {
+    return piece->run * SSN_RUN_BLOCKS + piece->first;
+}
+
+static int ask_quota(struct piece *piece) {
+    struct selsnap_view *view = piece->view;
+    return ssn_quota_ask(view->ss, view->snap, view->overlay, first_block(piece), piece->count, piece->records,
+                         &piece->change);
+}
+
 /* Decides each block's kind, and writes the data to new space; after a failure no place is left taken. */
 static int store_data(struct piece *piece, const uint8_t *buf) {
     struct selsnap *ss = piece->view->ss;
@@ -170,7 +182,8 @@ static int store_data(struct piece *piece, const uint8_t *buf) {
         record->place = 0;
         record->checksum = zero ? 0 : ssn_checksum(buf + i * block_bytes, block_bytes);
     }
-    int rc = take_places(piece);
+    int rc = ask_quota(piece);
+    rc = rc == SELSNAP_OK ? take_places(piece) : rc;
     unsigned i = 0;
     while (rc == SELSNAP_OK && i < piece->count) {
         unsigned n = 1;
@@ -189,9 +202,9 @@ static int store_data(struct piece *piece, const uint8_t *buf) {
 static int put_piece(struct piece *piece) {
     struct selsnap *ss = piece->view->ss;
     unsigned done;
-    int rc = ssn_overlay_put(ss, piece->view->overlay, piece->run * SSN_RUN_BLOCKS + piece->first, piece->count,
-                             piece->records, &done);
+    int rc = ssn_overlay_put(ss, piece->view->overlay, first_block(piece), piece->count, piece->records, &done);
     untake_from(piece, done);
+    ssn_quota_count(ss, piece->view->overlay, &piece->change, done == piece->count);
     return rc;
 }
 
@@ -203,7 +216,8 @@ static int write_piece(struct piece *piece) {
         for (unsigned i = 0; i < piece->count; i++) {
             piece->records[i] = zero;
         }
-        return put_piece(piece);
+        int rc = ask_quota(piece);
+        return rc == SELSNAP_OK ? put_piece(piece) : rc;
     }
     if (piece->view->overlay->pending_blocks == 0) {
         piece->view->overlay->flush_failures = ssn_store_flush_failures(ss->store);
@@ -234,17 +248,23 @@ static int lock_for_write(struct selsnap_view *view) {
 /* Writes a piece; when there is no room, once more after what can be done for room. */
 static int write_or_make_room(struct piece *piece) {
     struct selsnap_view *view = piece->view;
+    struct selsnap *ss = view->ss;
     int rc = SELSNAP_ENOSPACE;
+    memset(&piece->change, 0, sizeof piece->change);
     for (int attempt = 0; attempt < 2 && rc == SELSNAP_ENOSPACE; attempt++) {
         rc = lock_for_write(view);
         if (rc == SELSNAP_OK) {
             rc = write_piece(piece);
             pthread_mutex_unlock(&view->overlay->writer);
         }
+        if (piece->change.tell != 0) {
+            ssn_event(&ss->report, SELSNAP_EVENT_QUOTA, view->snap->id, 0, piece->change.quota, piece->change.tell);
+            piece->change.tell = 0;
+        }
         if (rc == SELSNAP_ENOSPACE && attempt == 0) {
             /* What is overwritten becomes free, and less has to be kept for what is pending. */
-            int made = ssn_overlay_flush(view->ss, view->snap, view->overlay);
-            made = made == SELSNAP_OK ? ssn_store_checkpoint(view->ss->store) : made;
+            int made = ssn_overlay_flush(ss, view->snap, view->overlay);
+            made = made == SELSNAP_OK ? ssn_store_checkpoint(ss->store) : made;
             rc = made == SELSNAP_OK ? rc : made;
             attempt += made != SELSNAP_OK;
         }

@@ -160,7 +160,7 @@ static bool received_allowed(struct ssn_repair *repair, const struct ssn_item *i
 static const struct belongings all_belongings[] = {
     {SSN_ITEM_PROPERTY, UINT64_MAX, property_allowed, "properties of it may be lost"},
     {SSN_ITEM_HOLD, UINT64_MAX, hold_allowed, "holds of it may be lost"},
-    {SSN_ITEM_TERM, 0, term_allowed, "the expiry of it may be lost"},
+    {SSN_ITEM_TERM, 0, term_allowed, "the expiry and quota of it may be lost"},
     {SSN_ITEM_MEMBERSHIP, 0, membership_allowed, "the group that it was made in, if any, is lost"},
     {SSN_ITEM_RECEIVED, 0, received_allowed, "if it was imported, it is not known from where"},
 };
@@ -242,12 +242,30 @@ static int put_job(struct ssn_repair *repair, const struct ssn_job *job) {
     return rc;
 }
 
+static int put_quota(struct ssn_repair *repair) {
+    struct ssn_key key = ssn_key_make(SSN_ITEM_STATE, 2, 0);
+    struct ssn_item item;
+    uint64_t bytes;
+    bool lost = ssn_store_gap_meets(repair->old.store, &key, &key);
+    int rc = lost ? SELSNAP_ENOENT : ssn_store_get(repair->old.store, &key, &item);
+    if (rc == SELSNAP_OK && !ssn_quota_decode(item.value, item.len, &bytes)) {
+        lost = true;
+    } else if (rc == SELSNAP_OK) {
+        rc = ssn_repair_put(repair, &key, item.value, item.len);
+    }
+    if (lost) {
+        ssn_repair_say(repair, "the store's quota, if it had one, is lost");
+    }
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
 int ssn_repair_jobs_and_state(struct ssn_repair *repair) {
     struct ssn_catalogue *catalogue = &repair->old.catalogue;
     int rc = SELSNAP_OK;
     for (size_t i = 0; rc == SELSNAP_OK && i < catalogue->job_count; i++) {
         rc = put_job(repair, catalogue->jobs[i]);
     }
+    rc = rc == SELSNAP_OK ? put_quota(repair) : rc;
     struct ssn_key key = ssn_key_make(SSN_ITEM_STATE, 1, 0);
     struct ssn_item item;
     bool lost = repair->any_lost || ssn_store_gap_meets(repair->old.store, &key, &key);

@@ -7,7 +7,6 @@
 #include "retention_inner.h"
 
 #include "designation.h"
-#include "retention_record.h"
 #include "snapshot.h"
 
 #include <inttypes.h>
@@ -15,18 +14,49 @@
 
 /* ---- expiry ---- */
 
-/* admin is held. 0: it never expires. */
-static int get_expiry(struct selsnap *ss, uint64_t id, int64_t *ret_time) {
+int ssn_term_get(struct selsnap *ss, uint64_t id, struct ssn_term_record *ret_record) {
     struct ssn_item item;
-    struct ssn_term_record record = {0};
+    struct ssn_term_record record = {0, 0};
     struct ssn_key key = ssn_key_make(SSN_ITEM_TERM, id, 0);
     int rc = ssn_store_get(ss->store, &key, &item);
     if (rc == SELSNAP_OK && !ssn_term_record_decode(item.value, item.len, &record)) {
         return ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the term of snapshot %" PRIu64 " is damaged", id);
     }
     if (rc == SELSNAP_OK || rc == SELSNAP_ENOENT) {
-        *ret_time = record.expiry_ns;
+        *ret_record = record;
         rc = SELSNAP_OK;
+    }
+    return rc;
+}
+
+int ssn_term_get_settled(struct selsnap *ss, uint64_t id, struct ssn_term_record *ret_record) {
+    bool ever;
+    int rc = ssn_store_settle(ss->store, &ever);
+    return rc == SELSNAP_OK ? ssn_term_get(ss, id, ret_record) : rc;
+}
+
+int ssn_term_put(struct selsnap *ss, uint64_t id, const struct ssn_term_record *record) {
+    uint8_t value[SSN_VALUE_MAX];
+    struct ssn_key key = ssn_key_make(SSN_ITEM_TERM, id, 0);
+    bool gone = record->expiry_ns == 0 && record->quota_bytes == 0;
+    struct ssn_txn txn;
+    ssn_txn_init(&txn, ss->store);
+    if (gone) {
+        ssn_txn_delete(&txn, &key);
+    } else {
+        ssn_txn_put(&txn, &key, value, ssn_term_record_encode(value, record));
+    }
+    int rc = ssn_store_commit(ss->store, &txn, gone);
+    ssn_txn_fini(&txn);
+    return rc;
+}
+
+/* admin is held. 0: it never expires. */
+static int get_expiry(struct selsnap *ss, uint64_t id, int64_t *ret_time) {
+    struct ssn_term_record record;
+    int rc = ssn_term_get(ss, id, &record);
+    if (rc == SELSNAP_OK) {
+        *ret_time = record.expiry_ns;
     }
     return rc;
 }
@@ -42,22 +72,13 @@ int ssn_expiry_get(struct selsnap *ss, uint64_t id, int64_t *ret_time) {
 
 static int set_expiry_locked(struct selsnap *ss, uint64_t id, int64_t time_ns) {
     struct ssn_snap *snap;
+    struct ssn_term_record record;
     int rc = ssn_retention_find(ss, id, &snap);
-    if (rc != SELSNAP_OK) {
-        return rc;
+    rc = rc == SELSNAP_OK ? ssn_term_get_settled(ss, id, &record) : rc;
+    if (rc == SELSNAP_OK) {
+        record.expiry_ns = time_ns;
+        rc = ssn_term_put(ss, id, &record);
     }
-    uint8_t value[SSN_VALUE_MAX];
-    struct ssn_key key = ssn_key_make(SSN_ITEM_TERM, id, 0);
-    struct ssn_term_record record = {.expiry_ns = time_ns};
-    struct ssn_txn txn;
-    ssn_txn_init(&txn, ss->store);
-    if (time_ns != 0) {
-        ssn_txn_put(&txn, &key, value, ssn_term_record_encode(value, &record));
-    } else {
-        ssn_txn_delete(&txn, &key);
-    }
-    rc = ssn_store_commit(ss->store, &txn, time_ns == 0);
-    ssn_txn_fini(&txn);
     return rc;
 }
 
@@ -140,7 +161,7 @@ static int sweep_one(struct sweep *sweep, uint64_t id, uint32_t keep, uint32_t w
     }
 }
 
-/* The first snapshot with a term whose id is above after_id. SELSNAP_ENOENT: no more. */
+/* The first snapshot with a term whose id is above after_id; it may have no expiry. SELSNAP_ENOENT: no more. */
 static int next_term(struct selsnap *ss, uint64_t after_id, uint64_t *ret_id, int64_t *ret_expiry) {
     struct ssn_item item;
     struct ssn_term_record record;
@@ -170,7 +191,7 @@ int ssn_retention_expire(struct selsnap *ss, int64_t now_ns, uint32_t flags, sel
     while (rc == SELSNAP_OK) {
         int64_t expiry;
         rc = next_term(ss, id, &id, &expiry);
-        if (rc == SELSNAP_OK && expiry <= sweep.now_ns) {
+        if (rc == SELSNAP_OK && expiry != 0 && expiry <= sweep.now_ns) {
             rc = sweep_one(&sweep, id, 0, SELSNAP_REASON_EXPIRED);
         }
     }

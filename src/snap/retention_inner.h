@@ -12,6 +12,7 @@
 #define SSN_RETENTION_INNER_H
 
 #include "context.h"
+#include "retention_record.h"
 
 /* The host's clock, nanoseconds since 1970 UTC. */
 int64_t ssn_retention_now(void);
@@ -36,6 +37,11 @@ int ssn_retention_freed(struct selsnap *ss, const uint64_t *ids, uint32_t count,
 
 /* SELSNAP_ENOENT, told, unless the snapshot is live. */
 int ssn_retention_find(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap);
+/* A snapshot's term; all 0: it has none. Admin need not be held. */
+int ssn_term_get(struct selsnap *ss, uint64_t id, struct ssn_term_record *ret_record);
+/* The same for who changes it: after what failed commits left undecided is settled. */
+int ssn_term_get_settled(struct selsnap *ss, uint64_t id, struct ssn_term_record *ret_record);
+int ssn_term_put(struct selsnap *ss, uint64_t id, const struct ssn_term_record *record);
 /* All holds of a snapshot that have not ended. */
 int ssn_hold_count(struct selsnap *ss, const struct ssn_snap *snap, uint32_t *ret_count);
 /* Adds the deletion of a snapshot's hold and term items to the transaction. */

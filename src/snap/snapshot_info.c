@@ -39,6 +39,9 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
         rc = ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", snap->id);
     }
     rc = rc == SELSNAP_OK ? ssn_hold_count(ss, snap, &info->holds) : rc;
+    struct ssn_term_record term = {0, 0};
+    rc = rc == SELSNAP_OK ? ssn_term_get(ss, snap->id, &term) : rc;
+    info->quota_bytes = term.quota_bytes;
     return rc == SELSNAP_OK ? ssn_designation_name(ss, snap->group->id, info->designation) : rc;
 }
 

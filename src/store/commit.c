@@ -123,13 +123,16 @@ static bool changes_wait(const struct ssn_store *store) {
 }
 
 /* Pages that stay after a transaction, beside what the next checkpoint needs. */
-static uint64_t kept_after(const struct ssn_store *store, const struct ssn_txn *txn, const struct load *load,
+static uint64_t kept_after(struct ssn_store *store, const struct ssn_txn *txn, const struct load *load,
                            bool essential) {
     if (essential && load->deletes + load->gives > 0) {
         return 0; /* what lessens the store may use the reserve up */
     }
     /* What records losses leaves a part of it to that. So does what was announced, and has found all of it then. */
-    return essential || txn->announced > 0 ? store->fixed_reserve / 4 : store->fixed_reserve;
+    if (essential || txn->announced > 0) {
+        return store->fixed_reserve / 4;
+    }
+    return txn->accepted ? store->fixed_reserve : ssn_store_kept(store);
 }
 
 /* journal.lock. SELSNAP_EBUSY: not before a checkpoint. */

@@ -348,12 +348,13 @@ static uint64_t cut_leases(struct ssn_space *space, uint64_t place, uint64_t pag
 
 /* ---- taking ---- */
 
-/* The step that was passed upwards, of those that are told; 0: none. */
+/* The step that was passed upwards, of those that are told, towards the end of the store or of its quota; 0: none. */
 static unsigned filling(struct ssn_space *space) {
     static const unsigned steps[] = {75, 90, 95, 99};
-    uint64_t all = space->store_pages - space->area;
+    uint64_t area = space->store_pages - space->area;
+    uint64_t all = area - ssn_min_u64(area, atomic_load(&space->beyond));
     uint64_t room = atomic_load(&space->room);
-    uint64_t used = all > room ? all - room : 0;
+    uint64_t used = area > room ? area - room : 0;
     unsigned now = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (used * 100 >= all * steps[i]) {

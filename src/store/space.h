@@ -55,6 +55,8 @@ struct ssn_space {
     uint64_t no_unit;      /* no free run of so many pages was found since something last became free */
     unsigned told;         /* the last SELSNAP_EVENT_STORE_FILLING */
 
+    _Atomic uint64_t beyond; /* pages of the store that lie above its quota; 0: it has none */
+
     pthread_mutex_t lease_lock;
     struct ssn_lease *leases; /* by place, apart */
     size_t lease_count;

@@ -311,8 +311,8 @@ uint64_t ssn_store_take_id(struct ssn_store *store) {
 
 /* ---- space and data ---- */
 
-/* Whether a checkpoint would bring so many pages for data within reach. */
-static bool may_gain(struct ssn_store *store, uint64_t unit) {
+/* Whether a checkpoint would bring so many pages for data within reach, beside those to keep. */
+static bool may_gain(struct ssn_store *store, uint64_t unit, uint64_t keep) {
     const struct ssn_load nothing = {0, 0, 0};
     pthread_mutex_lock(&store->journal.lock);
     uint64_t given = store->active.given.pages + (store->frozen.map != NULL ? store->frozen.given.pages : 0);
@@ -320,15 +320,14 @@ static bool may_gain(struct ssn_store *store, uint64_t unit) {
     pthread_mutex_unlock(&store->journal.lock);
     uint64_t room = atomic_load(&store->space.room) + given;
     /* The checkpoint itself takes about as many pages as it gives; those it gives are not for data yet. */
-    return room >= need + store->fixed_reserve + unit &&
-           (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
+    return room >= need + keep + unit && (given > 0 || atomic_load(&store->space.waiting) >= need + unit);
 }
 
 /* Pages that stay beside data: for the changes that come with a run, and for what is announced. */
 static uint64_t kept_room(struct ssn_store *store) {
     const struct ssn_load with_a_run = {NEED_OF_A_WRITE, 0, NEED_OF_A_WRITE};
     pthread_mutex_lock(&store->journal.lock);
-    uint64_t keep = ssn_store_need(store, &with_a_run, atomic_load(&store->announced)) + store->fixed_reserve;
+    uint64_t keep = ssn_store_need(store, &with_a_run, atomic_load(&store->announced)) + ssn_store_kept(store);
     pthread_mutex_unlock(&store->journal.lock);
     return keep;
 }
@@ -348,14 +347,17 @@ int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint
     int rc = SELSNAP_ENOSPACE;
     for (int attempt = 0; rc == SELSNAP_ENOSPACE; attempt++) {
         rc = try_take(store, wanted, unit, &run);
-        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready || !may_gain(store, unit)) {
+        if (rc != SELSNAP_ENOSPACE || attempt >= 2 || !store->journal.ready ||
+            !may_gain(store, unit, ssn_store_kept(store))) {
             break;
         }
         int folded = ssn_checkpoint_shared(store, true);
         rc = folded == SELSNAP_OK ? rc : folded;
     }
     if (rc == SELSNAP_ENOSPACE) {
-        return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data", unit);
+        bool quota = atomic_load(&store->space.beyond) > store->fixed_reserve;
+        return ssn_fail(store->report, rc, "the store has no free run of %" PRIu64 " pages for data%s", unit,
+                        quota ? " within its quota" : "");
     }
     if (rc == SELSNAP_OK) {
         *ret_place = run.place;
@@ -440,10 +442,17 @@ uint64_t ssn_store_flush_failures(struct ssn_store *store) {
     return atomic_load(&store->flush_failures);
 }
 
+void ssn_store_set_quota(struct ssn_store *store, uint64_t bytes) {
+    uint64_t pages = ssn_max_u64(bytes / SSN_PAGE_SIZE, 1);
+    bool limits = bytes != 0 && pages < store->store_pages;
+    atomic_store(&store->space.beyond, limits ? store->store_pages - pages : 0);
+}
+
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all) {
     uint64_t room = atomic_load(&store->space.room);
-    uint64_t kept = store->fixed_reserve + atomic_load(&store->space.waiting);
-    *ret_all = store->store_pages - store->area;
+    uint64_t kept = ssn_store_kept(store) + atomic_load(&store->space.waiting);
+    uint64_t area = store->store_pages - store->area;
+    *ret_all = area - ssn_min_u64(area, atomic_load(&store->space.beyond));
     return room > kept ? room - kept : 0;
 }
 
@@ -457,9 +466,11 @@ void ssn_store_get_stats(struct ssn_store *store, struct ssn_store_stats *ret_st
     pthread_mutex_unlock(&store->journal.lock);
     uint64_t waiting = atomic_load(&store->space.waiting);
     uint64_t room = atomic_load(&store->space.room);
-    uint64_t kept = store->fixed_reserve + waiting;
+    uint64_t kept = ssn_store_kept(store) + waiting;
     stats.free_bytes = (room > kept ? room - kept : 0) * SSN_PAGE_SIZE;
     stats.pending_bytes = (waiting + given) * SSN_PAGE_SIZE;
+    uint64_t beyond = atomic_load(&store->space.beyond);
+    stats.quota_bytes = beyond > 0 ? (store->store_pages - beyond) * SSN_PAGE_SIZE : 0;
     stats.used_bytes = (store->store_pages - room) * SSN_PAGE_SIZE;
     stats.commits = atomic_load(&store->commits);
     stats.checkpoints = atomic_load(&store->checkpoints);

@@ -149,6 +149,7 @@ struct ssn_txn {
     uint32_t op_count;
     int error;
     uint64_t announced; /* changes of it that ssn_store_hold() announced; set by the caller */
+    bool accepted; /* records what was accepted before, with its data: the quota does not count */
 };
 
 enum { SSN_TXN_MAX = 49152 }; /* bytes of operations in one transaction; commit refuses more with SELSNAP_ELIMIT */
@@ -193,6 +194,11 @@ int ssn_store_take(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint
  */
 int ssn_store_hold(struct ssn_store *store, uint64_t wanted, uint64_t unit, uint64_t *ret_place, uint64_t *ret_pages);
 void ssn_store_unannounce(struct ssn_store *store, uint64_t changes);
+/*
+ * The bytes that may be in use, all that the store has included; 0: all. What is in use already, and what was accepted,
+ * stays; what is essential may go beyond, as into the reserve, for which the space beyond stands.
+ */
+void ssn_store_set_quota(struct ssn_store *store, uint64_t bytes);
 /* Pages that are free for data, without the reserve; *ret_all: of how many. Cheap; a moment's view. */
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all);
 /* Gives back what no transaction took (it is used again only when the read sections open now have ended). */
@@ -218,7 +224,8 @@ int ssn_store_abandon(struct ssn_store *store);
 
 struct ssn_store_stats {
     uint64_t used_bytes;
-    uint64_t free_bytes;    /* without the reserve */
+    uint64_t quota_bytes;   /* 0: none that counts */
+    uint64_t free_bytes;    /* without the reserve, within the quota */
     uint64_t pending_bytes; /* given, not yet usable */
     uint64_t journal_used_bytes;
     uint64_t commits;

@@ -114,6 +114,11 @@ int ssn_store_dev_flush(struct ssn_store *store, const char *what);
 /* Notes that the store fails, or answers again, and tells it once. No lock held. */
 void ssn_store_set_failed(struct ssn_store *store, bool failed);
 
+/* Pages of room that only what is essential may use. */
+static inline uint64_t ssn_store_kept(struct ssn_store *store) {
+    return ssn_max_u64(store->fixed_reserve, atomic_load(&store->space.beyond));
+}
+
 /* ---- superslot.c ---- */
 
 struct ssn_slots {

@@ -103,7 +103,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_open_options, ret_message, 80),
     AT(selsnap_open_options, message_size, 88),
     AT(selsnap_open_options, deferred_bytes, 96),
-    SIZE(selsnap_stats, 232),
+    SIZE(selsnap_stats, 240),
     AT(selsnap_stats, struct_size, 0),
     AT(selsnap_stats, block_bytes, 4),
     AT(selsnap_stats, origin_bytes, 8),
@@ -133,6 +133,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_stats, reclaim_pending, 208),
     AT(selsnap_stats, blocks_ahead, 216),
     AT(selsnap_stats, deferred_bytes, 224),
+    AT(selsnap_stats, store_quota_bytes, 232),
     SIZE(selsnap_step_options, 32),
     AT(selsnap_step_options, struct_size, 0),
     AT(selsnap_step_options, flags, 4),
@@ -169,7 +170,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_clone_options, property_count, 32),
     AT(selsnap_clone_options, policy, 36),
     AT(selsnap_clone_options, time_ns, 40),
-    SIZE(selsnap_snapshot_info, 592),
+    SIZE(selsnap_snapshot_info, 600),
     AT(selsnap_snapshot_info, struct_size, 0),
     AT(selsnap_snapshot_info, policy, 4),
     AT(selsnap_snapshot_info, id, 8),
@@ -186,6 +187,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_snapshot_info, designation, 328),
     AT(selsnap_snapshot_info, bookmark, 584),
     AT(selsnap_snapshot_info, reserved, 588),
+    AT(selsnap_snapshot_info, quota_bytes, 592),
     SIZE(selsnap_diff_options, 32),
     AT(selsnap_diff_options, struct_size, 0),
     AT(selsnap_diff_options, flags, 4),
@@ -197,7 +199,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_diff_range, len, 8),
     AT(selsnap_diff_range, kind, 16),
     AT(selsnap_diff_range, reserved, 20),
-    SIZE(selsnap_snapshot_usage, 64),
+    SIZE(selsnap_snapshot_usage, 72),
     AT(selsnap_snapshot_usage, struct_size, 0),
     AT(selsnap_snapshot_usage, reserved, 4),
     AT(selsnap_snapshot_usage, preserved_blocks, 8),
@@ -207,6 +209,7 @@ static const struct pinned pinned[] = {
     AT(selsnap_snapshot_usage, shared_bytes, 40),
     AT(selsnap_snapshot_usage, overlay_blocks, 48),
     AT(selsnap_snapshot_usage, overlay_bytes, 56),
+    AT(selsnap_snapshot_usage, quota_bytes, 64),
     SIZE(selsnap_map_range, 24),
     AT(selsnap_map_range, offset, 0),
     AT(selsnap_map_range, len, 8),
@@ -434,6 +437,7 @@ static void test_layout__codes__as_pinned(void **state) {
     }
     assert_int_equal(SELSNAP_EBASE, -29);
     assert_int_equal(SELSNAP_ESTREAM, -30);
+    assert_int_equal(SELSNAP_EQUOTA, -31);
 }
 
 int main(void) {

@@ -7,7 +7,9 @@ from cli_support import BLOCK, CliTest, MIB, NOT_FOUND, OK, USAGE, main
 COMMANDS = ["format", "subset save", "subset list", "subset show", "subset delete", "create", "list", "show", "read",
             "write", "zero", "discard", "apply", "restore", "reset", "rename", "hold", "holds", "release", "delete",
             "expire", "step",
-            "check", "scrub", "repair", "dump", "map", "info"]
+            "check", "scrub", "repair", "dump", "map", "info", "quota"]
+# These take as many words as there are stores.
+GROUPS = ["group create", "group list", "group check"]
 
 # A command line that is complete but for what a test adds.
 COMPLETE = {
@@ -30,13 +32,13 @@ class Help(CliTest):
     def test_help__general__names_every_command_and_exit_code(self):
         for words in (["help"], ["--help"], ["-h"]):
             text = self.run_tool(*words).text
-            for command in COMMANDS:
+            for command in COMMANDS + GROUPS:
                 self.assertIn(f"  {command} ", text)
             for code in "01234":
                 self.assertIn(f"\n  {code}  ", text)
 
     def test_help__each_command__describes_itself(self):
-        for command in COMMANDS:
+        for command in COMMANDS + GROUPS:
             with self.subTest(command=command):
                 text = self.run_tool("help", *command.split()).text
                 self.assertTrue(text.startswith(f"usage: selsnap {command}"), text)
@@ -65,7 +67,7 @@ class Words(CliTest):
         self.run_tool("sub", "save", code=USAGE)
 
     def test_words__unknown_option__usage_error(self):
-        for command in COMMANDS:
+        for command in COMMANDS + GROUPS:
             with self.subTest(command=command):
                 result = self.run_tool(*command.split(), "--frob", code=USAGE)
                 self.assertIn("--frob", result.errors)

@@ -201,7 +201,9 @@ static void describe(const struct maker *maker, const char *stage, const selsnap
         comma = ", ";
     }
     selsnap_subset_close(subset);
-    (void)fprintf(out, "], \"lost\": [");
+    int64_t expiry = 0;
+    must(selsnap_snapshot_get_expiry(maker->ss, info->id, &expiry), "expiry");
+    (void)fprintf(out, "], \"expiry\": %" PRId64 ", \"quota\": %" PRIu64 ", \"lost\": [", expiry, info->quota_bytes);
     extract(maker, stage, info->id, SELSNAP_VIEW_PRISTINE, out);
     if (info->changed != 0) {
         extract(maker, stage, info->id, 0, NULL);
@@ -312,6 +314,9 @@ static void snapshots_come_and_go(struct maker *maker) {
     snapshot(maker, "third, \xc3\xa4 la carte", NULL, two);
     write_blocks(maker, 110, 5);
     write_into(maker, second, 4);
+    must(selsnap_snapshot_set_quota(maker->ss, second, 123456789), "quota");
+    must(selsnap_snapshot_set_expiry(maker->ss, second, -5), "expiry");
+    must(selsnap_set_quota(maker->ss, UINT64_C(8) << 30), "quota");
     leave_stage(maker, "2-more");
     step(maker, SELSNAP_STEP_CHECKPOINT, 0);
     leave_stage(maker, "3-tree");

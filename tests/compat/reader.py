@@ -321,6 +321,7 @@ class Store:
     def index(self):
         self.snapshots, self.labels, self.designations, self.ranges = {}, {}, {}, {}
         self.entries, self.overlays, self.jobs, self.restored, self.layers = {}, {}, {}, {}, {}
+        self.terms, self.quota = {}, 0
         whole = 1 << 64
         need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
              not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
@@ -346,6 +347,11 @@ class Store:
                 self.add_job(major, value)
             elif kind == RECEIVED:
                 self.check_received(major, value)
+            elif kind == TERM:
+                self.terms[major] = self.term(major, minor, value)
+            elif (kind, major, minor) == (STATE, 2, 0):
+                need(len(value) == 8 and any(value), "the store's quota")
+                (self.quota,) = struct.unpack("<Q", value)
             elif kind == RESTORED:
                 need(len(value) == 32, "what job %d has restored" % major)
                 self.restored[major, minor] = value
@@ -384,6 +390,11 @@ class Store:
     def check_received(ident, value):
         need(len(value) in (56, 104) and value[0] == (1 if len(value) == 56 else 2) and value[1] <= 7 and
              not any(value[2:8]) and any(value[24:32]) and any(value[32:40]), "what snapshot %d was received from" % ident)
+
+    @staticmethod
+    def term(ident, minor, value):
+        need(len(value) == 16 and minor == 0 and any(value), "the term of snapshot %d" % ident)
+        return struct.unpack("<qQ", value)
 
     def add_entry(self, major, epoch, value):
         run, level, index = major >> 12, major >> 8 & 15, major & 255
@@ -538,6 +549,8 @@ class Store:
             "ranges": [[first * self.block_bytes,
                         min((first + count) * self.block_bytes, self.super.origin_bytes) - first * self.block_bytes]
                        for first, count in self.subset(snap["designation"])],
+            "expiry": self.terms.get(snap["id"], (0, 0))[0],
+            "quota": self.terms.get(snap["id"], (0, 0))[1],
         } for _, snap in sorted(self.snapshots.items())]
 
 

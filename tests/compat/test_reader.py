@@ -126,6 +126,8 @@ class Stores(unittest.TestCase):
         levels = {key[1] >> 8 & 15 for key in tree.items if key[0] == reader.ENTRY}
         self.assertTrue(len(levels) > 3)
         self.assertTrue(self.open(4096, "2-more").overlays)
+        self.assertEqual([self.open(4096, stage).quota for stage in ("1-journal", "2-more", "8-closed")], [0, 8 << 30, 8 << 30])
+        self.assertEqual(list(self.open(4096, "9-opened").terms.values()), [(-5, 123456789)])
         self.assertTrue(self.open(4096, "6-restoring").jobs)
         self.assertFalse(self.open(4096, "7-done").jobs)
         self.assertEqual(self.open(4096, "8-closed").super.flags & 1, 1)

@@ -223,6 +223,14 @@ void script_step(struct model *m, const struct step *step) {
             model_do_expire(m, step->slot);
         }
         break;
+    case STEP_QUOTA:
+        if (live) {
+            model_do_quota(m, step->slot, step->a);
+        }
+        break;
+    case STEP_STORE_QUOTA:
+        model_do_store_quota(m, step->a);
+        break;
     case STEP_SAVE:
         unmask(m, step->a, m->pending_in);
         model_do_save(m, step->slot);

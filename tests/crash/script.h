@@ -30,6 +30,8 @@ enum step_kind {
     STEP_LOCK,
     STEP_EXPIRY,
     STEP_EXPIRE,
+    STEP_QUOTA,
+    STEP_STORE_QUOTA,
     STEP_SAVE,
     STEP_UNNAME,
     STEP_VIEW_WRITE,
@@ -74,6 +76,8 @@ struct step {
 #define LOCK(slot)                        {STEP_LOCK, slot, 0, 0}
 #define EXPIRY(slot, time)                {STEP_EXPIRY, slot, time, 0}
 #define EXPIRE(slot)                      {STEP_EXPIRE, slot, 0, 0}
+#define QUOTA(slot, blocks)               {STEP_QUOTA, slot, blocks, 0}
+#define STORE_QUOTA(units)                {STEP_STORE_QUOTA, 0, units, 0} /* of MODEL_QUOTA_UNIT */
 #define SAVE(name, mask)                  {STEP_SAVE, name, mask, 0}
 #define UNNAME(name)                      {STEP_UNNAME, name, 0, 0}
 #define VIEW_WRITE(slot, sector, sectors) {STEP_VIEW_WRITE, slot, sector, sectors}

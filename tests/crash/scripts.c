@@ -111,6 +111,35 @@ static const struct step keeping[] = {
     END,
 };
 
+/* Quotas are the old or the new one; what they refuse is refused after each cut too, and what they took is kept. */
+static const struct step quotas[] = {
+    CREATE(0, 0xff, FAIL),
+    QUOTA(0, 2),
+    VIEW_WRITE(0, 0, 16),
+    VIEW_WRITE(0, 16, 8),
+    STORE_QUOTA(40),
+    VIEW_FLUSH(0),
+    VIEW_WRITE(0, 12, 8),
+    EXPIRY(0, 5),
+    QUOTA(0, 3),
+    VIEW_WRITE(0, 16, 12),
+    WORK(CHECKPOINT, 1),
+    STORE_QUOTA(50),
+    VIEW_DISCARD(0, 0, 8),
+    VIEW_CLOSE(0),
+    QUOTA(0, 0),
+    EXPIRY(0, 0),
+    VIEW_WRITE(0, 32, 16),
+    VIEW_CLOSE(0),
+    QUOTA(0, 1),
+    STORE_QUOTA(0),
+    VIEW_WRITE(0, 48, 8),
+    VIEW_RESET(0),
+    VIEW_WRITE(0, 48, 8),
+    REOPEN,
+    END,
+};
+
 /* Entries that several snapshots share go only with the last of them. */
 static const struct step deletes[] = {
     CREATE(0, 0x3f, FAIL),
@@ -380,6 +409,7 @@ const struct script scripts[] = {
     {"creates", &small, creates, 2},
     {"names", &small, names, 2},
     {"keeping", &small, keeping, 2},
+    {"quotas", &small, quotas, 2},
     {"deletes", &small, deletes, 2},
     {"bookmarks", &small, bookmarks, 2},
     {"turned", &small, turned, 4},

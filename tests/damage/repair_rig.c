@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t SNAP_QUOTA = UINT64_C(1) << 30;
+static const uint64_t STORE_QUOTA = UINT64_C(1) << 40; /* more than there is */
+
 /* A box being filled. */
 struct filling {
     struct box *box;
@@ -132,6 +135,8 @@ static void fill(struct filling *filling) {
     save(filling, "part");
     take(filling, 0, "first", NULL, SELSNAP_POLICY_FAIL_WRITE);
     assert_ok(selsnap_snapshot_hold(filling->ss, filling->box->snaps[0].id));
+    assert_ok(selsnap_snapshot_set_quota(filling->ss, filling->box->snaps[0].id, SNAP_QUOTA));
+    assert_ok(selsnap_set_quota(filling->ss, STORE_QUOTA));
     write_blocks(filling, 3, 90, 7);
     write_extent(filling, 48, 16);
     options.name = "gone";
@@ -314,6 +319,10 @@ static void compare_snapshot(struct box *box, selsnap *ss, unsigned index, struc
     assert_int_equal(info.time_ns, 1000 + index);
     assert_int_equal(info.holds, index == 0 ? 1 : 0);
     assert_int_equal(info.policy, index == 1 ? SELSNAP_POLICY_GIVE_UP_BLOCK : SELSNAP_POLICY_FAIL_WRITE);
+    if (info.quota_bytes != (index == 0 ? SNAP_QUOTA : 0)) {
+        assert_int_equal(info.quota_bytes, 0);
+        assert_true(repair->result.cut || strstr(repair->lines, "the expiry and quota of it may be lost") != NULL);
+    }
     if (strcmp(info.name, snap->name) != 0) {
         assert_non_null(strstr(repair->lines, "its name is lost"));
     }
@@ -355,6 +364,12 @@ void box_compare(struct box *box, selsnap_device *fresh, struct box_repair *repa
         compare_snapshot(box, ss, i, repair);
     }
     assert_int_equal(selsnap_snapshot_get(ss, box->deleted, &info), SELSNAP_ENOENT);
+    uint64_t quota = 1;
+    assert_ok(selsnap_get_quota(ss, &quota));
+    if (quota != STORE_QUOTA) {
+        assert_int_equal(quota, 0);
+        assert_true(repair->result.cut || strstr(repair->lines, "the store's quota, if it had one, is lost") != NULL);
+    }
     compare_live(box, ss, repair);
     /* The next id is above every one that there was. */
     uint64_t id = 0;

@@ -63,7 +63,7 @@ struct box_repair {
     int code;
     selsnap_repair_result result;
     char message[400];
-    char lines[16384]; /* what was reported, a line each */
+    char lines[65536]; /* what was reported, a line each */
     unsigned line_count;
     /* Of a store that came out: */
     unsigned missing;         /* snapshots */

@@ -436,6 +436,25 @@ static int call_snapshot_get_expiry(struct world *w) {
     return selsnap_snapshot_get_expiry(w->ss, w->b, &time);
 }
 
+static int call_snapshot_set_quota(struct world *w) {
+    return selsnap_snapshot_set_quota(w->ss, w->b, 1 << 20);
+}
+
+static int call_snapshot_get_quota(struct world *w) {
+    uint64_t bytes = 0;
+    uint64_t used = 0;
+    return selsnap_snapshot_get_quota(w->ss, w->b, &bytes, &used);
+}
+
+static int call_set_quota(struct world *w) {
+    return selsnap_set_quota(w->ss, UINT64_C(1) << 40);
+}
+
+static int call_get_quota(struct world *w) {
+    uint64_t bytes = 0;
+    return selsnap_get_quota(w->ss, &bytes);
+}
+
 static void expire_b(struct world *w) {
     let_go(w);
     (void)!selsnap_snapshot_set_expiry(w->ss, w->b, 7);
@@ -609,6 +628,7 @@ const struct call calls[] = {
     CALL("flush", call_flush),
     CALL("format", call_format),
     CALL("freeze", call_freeze),
+    CALL("get_quota", call_get_quota),
     CALL("get_stats", call_get_stats),
     CALL("hold_add", call_hold_add),
     CALL("hold_next", call_hold_next),
@@ -628,6 +648,7 @@ const struct call calls[] = {
     CALL("restore_start", call_restore_start),
     CALL("retain", call_retain),
     CALL("scrub_step", call_scrub_step),
+    CALL("set_quota", call_set_quota),
     CALL("size", call_sizes),
     CALL("snapshot_clone", call_snapshot_clone),
     CALL("snapshot_create", call_snapshot_create),
@@ -635,6 +656,7 @@ const struct call calls[] = {
     CALL("snapshot_find", call_snapshot_find),
     CALL("snapshot_get", call_snapshot_get),
     CALL("snapshot_get_expiry", call_snapshot_get_expiry),
+    CALL("snapshot_get_quota", call_snapshot_get_quota),
     CALL_ON("snapshot_get_received", import_whole, call_snapshot_get_received),
     CALL("snapshot_get_group", call_snapshot_get_group),
     CALL("group_check", call_group_check),
@@ -649,6 +671,7 @@ const struct call calls[] = {
     CALL("snapshot_release", call_snapshot_release),
     CALL("snapshot_rename", call_snapshot_rename),
     CALL("snapshot_set_expiry", call_snapshot_set_expiry),
+    CALL("snapshot_set_quota", call_snapshot_set_quota),
     CALL("space_freed", call_space_freed),
     CALL_PART("step", call_step),
     CALL("store_origin_hint", call_store_origin_hint),

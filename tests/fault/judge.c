@@ -174,7 +174,16 @@ static void settle_name(struct judge *judge, unsigned slot, bool live) {
     look_up_saved(judge, slot);
 }
 
-/* What failed before, and may have taken effect by now: holds and expiry of a snapshot. */
+/* The same for the store's quota. */
+static void adopt_store_quota(struct judge *judge) {
+    uint64_t bytes = 0;
+    if (selsnap_get_quota(judge->m->ss, &bytes) == SELSNAP_OK && bytes / MODEL_QUOTA_UNIT < 64 &&
+        (judge->store_quotas >> (bytes / MODEL_QUOTA_UNIT) & 1) != 0) {
+        judge->m->store_quota = bytes / MODEL_QUOTA_UNIT;
+    }
+}
+
+/* What failed before, and may have taken effect by now: holds, expiry and quota of a snapshot. */
 static void adopt_keeping(struct judge *judge, unsigned slot) {
     struct model *m = judge->m;
     struct judge_snapshot *other = &judge->snapshots[slot];
@@ -194,6 +203,10 @@ static void adopt_keeping(struct judge *judge, unsigned slot) {
     if (selsnap_snapshot_get_expiry(m->ss, s->id, &expiry) == SELSNAP_OK && expiry >= 0 && expiry < 64 &&
         (other->expiries >> expiry & 1) != 0) {
         s->expiry = expiry;
+    }
+    uint64_t quota = info.quota_bytes / m->block_bytes;
+    if (quota < 64 && (other->quotas >> quota & 1) != 0) {
+        s->quota = quota;
     }
     s->bookmark = other->other_kind ? info.bookmark != 0 : s->bookmark;
 }
@@ -239,6 +252,20 @@ static void settle_pending(struct judge *judge) {
             model_fail(m, "the expiry of snapshot %s is changed, although that failed", m->snapshots[slot].name);
         }
         judge->snapshots[slot].expiries |= m->failed == SELSNAP_ESTORE ? UINT64_C(1) << m->pending_expiry : 0;
+        break;
+    }
+    case PENDING_QUOTA:
+        if (info_of(m, m->snapshots[slot].id, &info) && info.quota_bytes != m->snapshots[slot].quota * m->block_bytes) {
+            model_fail(m, "the quota of snapshot %s is changed, although that failed", m->snapshots[slot].name);
+        }
+        judge->snapshots[slot].quotas |= m->failed == SELSNAP_ESTORE ? UINT64_C(1) << m->pending_quota : 0;
+        break;
+    case PENDING_STORE_QUOTA: {
+        uint64_t bytes = 0;
+        if (selsnap_get_quota(m->ss, &bytes) == SELSNAP_OK && bytes != m->store_quota * MODEL_QUOTA_UNIT) {
+            model_fail(m, "the store's quota is changed, although that failed");
+        }
+        judge->store_quotas |= m->failed == SELSNAP_ESTORE ? UINT64_C(1) << m->pending_quota : 0;
         break;
     }
     case PENDING_BOOKMARK:
@@ -392,15 +419,20 @@ static bool is_unsure(const struct model *m, const struct m_snapshot *s) {
     return s->live && unsure;
 }
 
+static void adopt_all_keeping(struct judge *judge) {
+    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
+        adopt_keeping(judge, slot);
+    }
+    adopt_store_quota(judge);
+}
+
 void judge_step(struct judge *judge, bool broken) {
     struct model *m = judge->m;
     if (m->ss == NULL) {
         return;
     }
     m->calm++;
-    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        adopt_keeping(judge, slot);
-    }
+    adopt_all_keeping(judge);
     settle_pending(judge);
     look_up_names(judge);
     look_at_live(m);
@@ -409,6 +441,7 @@ void judge_step(struct judge *judge, bool broken) {
             look_at_overlay(m, slot, broken);
         }
     }
+    adopt_all_keeping(judge); /* looking settles what failed */
     m->calm--;
 }
 
@@ -446,9 +479,7 @@ static void find_ghosts(struct judge *judge, bool clean) {
 }
 
 static void find_others(struct judge *judge) {
-    for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
-        adopt_keeping(judge, slot);
-    }
+    adopt_all_keeping(judge);
     look_up_names(judge);
 }
 
@@ -483,6 +514,7 @@ void judge_reopen(struct judge *judge, bool clean) {
     memset(judge->snapshots, 0, sizeof judge->snapshots);
     memset(judge->saved, 0, sizeof judge->saved);
     memset(&judge->job, 0, sizeof judge->job);
+    judge->store_quotas = 0;
     m->calm--;
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS; slot++) {
         m->snapshots[slot].unsure = false;

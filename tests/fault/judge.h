@@ -18,7 +18,8 @@ struct judge_snapshot {
     uint32_t more_holds; /* so many changes of holds may take effect yet, each way */
     uint32_t less_holds;
     uint64_t expiries; /* that failed, as bits: below 64 */
-    bool other_kind; /* data, or a bookmark */
+    uint64_t quotas;   /* the same, in blocks */
+    bool other_kind;   /* data, or a bookmark */
 };
 
 struct judge_saved {
@@ -38,6 +39,7 @@ struct judge {
     struct judge_snapshot snapshots[MODEL_SNAPSHOTS];
     struct judge_saved saved[MODEL_NAMES][JUDGE_OTHERS];
     struct judge_job job;
+    uint64_t store_quotas; /* that failed, as bits: below 64 units */
 };
 
 void judge_init(struct judge *judge, struct model *m);

@@ -185,6 +185,7 @@ static void see_snapshot(struct look *look, struct world *world, const selsnap_s
     int64_t expiry = -1;
     see_number(look, " expiry asked", selsnap_snapshot_get_expiry(world->ss, info->id, &expiry));
     see_number(look, " expiry", expiry);
+    see_number(look, " quota", (int64_t)info->quota_bytes);
     see_number(look, " policy", info->policy);
     see_number(look, " changed", info->changed);
     see_number(look, " restoring", info->restoring);
@@ -224,6 +225,9 @@ uint64_t world_look(struct world *world, bool print) {
         see_snapshot(&look, world, &info);
     }
     see_number(&look, "snapshots end", code);
+    uint64_t quota = 1;
+    see_number(&look, "quota asked", selsnap_get_quota(world->ss, &quota));
+    see_number(&look, "quota", (int64_t)quota);
     selsnap_designation_info designation = {.struct_size = sizeof designation};
     while ((code = selsnap_designation_next(world->ss, designation.id, &designation)) == SELSNAP_OK) {
         selsnap_subset *subset = NULL;

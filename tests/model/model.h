@@ -52,6 +52,7 @@ struct m_snapshot {
     uint32_t policy;
     uint32_t holds;
     int64_t expiry;
+    uint64_t quota; /* blocks; 0: none */
     uint64_t block_count;
     uint8_t *in;               /* per block: designated */
     uint8_t *changed;          /* per block: CHANGED_*, on the live device since the point */
@@ -110,6 +111,8 @@ enum pending {
     PENDING_BOOKMARK,
     PENDING_EXPIRY,
     PENDING_CLONE,
+    PENDING_QUOTA,
+    PENDING_STORE_QUOTA,
 };
 
 struct model {
@@ -148,11 +151,14 @@ struct model {
     struct m_name names[MODEL_NAMES];
     struct m_job jobs[MODEL_JOBS];
 
+    uint64_t store_quota; /* in MODEL_QUOTA_UNIT; 0: none */
+
     enum pending pending;
     unsigned pending_slot;
     char pending_name[MODEL_TEXT];
     uint32_t pending_holds;
     int64_t pending_expiry;
+    uint64_t pending_quota;
     uint8_t *pending_in; /* per block */
 
     uint64_t images; /* power cuts taken */
@@ -230,6 +236,12 @@ void model_do_hold(struct model *m, unsigned slot, bool hold);
 /* A lock that does not end while the test runs, unless there is one. */
 void model_do_lock(struct model *m, unsigned slot);
 void model_do_expiry(struct model *m, unsigned slot, int64_t time);
+void model_do_quota(struct model *m, unsigned slot, uint64_t blocks);
+enum { MODEL_QUOTA_UNIT = 65536 };
+void model_do_store_quota(struct model *m, uint64_t units);
+void model_quota(struct model *m);
+/* Blocks of data written into a snapshot; *ret_more: how many more there may be. */
+uint64_t model_count_written(const struct model *m, const struct m_snapshot *s, uint64_t *ret_more);
 /* As a deletion of the snapshot: no other has expired at its time that is not held. */
 void model_do_expire(struct model *m, unsigned slot);
 /* Its blocks are in m->pending_in. */

@@ -210,6 +210,16 @@ static void check_info(struct model *m, unsigned slot, const selsnap_snapshot_in
     if (model_result(m, selsnap_snapshot_get_expiry(m->ss, s->id, &expiry), 0) && expiry != s->expiry) {
         model_fail(m, "%s expires at %" PRId64 ", not at %" PRId64, s->name, expiry, s->expiry);
     }
+    uint64_t more;
+    uint64_t written = model_count_written(m, s, &more);
+    uint64_t quota = 0;
+    uint64_t used = 0;
+    if (model_result(m, selsnap_snapshot_get_quota(m->ss, s->id, &quota, &used), 0) &&
+        (quota != s->quota * m->block_bytes || info->quota_bytes != quota ||
+         (more == 0 && !s->unsure && !s->bookmark && used != written * m->block_bytes))) {
+        model_fail(m, "%s has a quota of %" PRIu64 " and takes %" PRIu64 " of it, not %" PRIu64 " and %" PRIu64,
+                   s->name, quota, used, s->quota * m->block_bytes, written * m->block_bytes);
+    }
     selsnap_subset *subset = NULL;
     if (!model_result(m, selsnap_snapshot_get_subset(m->ss, s->id, &subset), 0)) {
         return;
@@ -365,6 +375,10 @@ void model_check_all(struct model *m) {
     model_list_jobs(m);
     check_list(m);
     check_names(m);
+    uint64_t quota = 0;
+    if (model_result(m, selsnap_get_quota(m->ss, &quota), 0) && quota != m->store_quota * MODEL_QUOTA_UNIT) {
+        model_fail(m, "the store has a quota of %" PRIu64 ", not %" PRIu64, quota, m->store_quota * MODEL_QUOTA_UNIT);
+    }
     for (unsigned slot = 0; slot < MODEL_SNAPSHOTS && !m->wire.off; slot++) {
         if (m->snapshots[slot].live) {
             model_check_snapshot(m, slot);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long snapshots are kept: holds of both kinds, locks, expiry. */
+/* How long snapshots are kept, holds of both kinds, locks, expiry; and quotas. */
 #include "model.h"
 
 #include <stdio.h>
@@ -103,5 +103,55 @@ void model_do_expire(struct model *m, unsigned slot) {
     } else {
         m->pending = PENDING_DELETE;
         m->pending_slot = slot;
+    }
+}
+
+/* ---- quotas ---- */
+
+uint64_t model_count_written(const struct model *m, const struct m_snapshot *s, uint64_t *ret_more) {
+    uint64_t count = 0;
+    *ret_more = 0;
+    for (uint64_t block = 0; block < m->blocks; block++) {
+        bool zero = pattern_all_zero(s->now + block * m->block_bytes, model_block_len(m, block));
+        count += s->over[block] == CHANGED_YES && !zero;
+        *ret_more += s->over[block] == CHANGED_PERHAPS || (s->versions[block].count > 0 && m->failures > 0);
+    }
+    return count;
+}
+
+void model_do_quota(struct model *m, unsigned slot, uint64_t blocks) {
+    struct m_snapshot *s = &m->snapshots[slot];
+    model_doing(m, "give %s a quota of %d blocks", s->name, (int)blocks);
+    int code = selsnap_snapshot_set_quota(m->ss, s->id, blocks * m->block_bytes);
+    if (model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0)) {
+        s->quota = blocks;
+    } else if (code != SELSNAP_ENOSPACE) {
+        m->pending = PENDING_QUOTA;
+        m->pending_slot = slot;
+        m->pending_quota = blocks;
+    }
+}
+
+void model_do_store_quota(struct model *m, uint64_t units) {
+    model_doing(m, "give the store a quota of %d units", (int)units);
+    if (model_result(m, selsnap_set_quota(m->ss, units * MODEL_QUOTA_UNIT), 0)) {
+        m->store_quota = units;
+    } else {
+        m->pending = PENDING_STORE_QUOTA;
+        m->pending_quota = units;
+    }
+}
+
+/* That of the store may be in the way only where the store may be full. */
+void model_quota(struct model *m) {
+    uint64_t units = m->config->store_bytes / MODEL_QUOTA_UNIT + 1;
+    if (prng_percent(&m->prng, 30)) {
+        uint64_t least = m->config->tight ? units / 2 : units;
+        model_do_store_quota(m, prng_percent(&m->prng, 50) ? 0 : least + prng_below(&m->prng, units));
+        return;
+    }
+    unsigned slot = model_pick_snapshot(m);
+    if (slot < MODEL_SNAPSHOTS) {
+        model_do_quota(m, slot, prng_percent(&m->prng, 50) ? 0 : 1 + prng_below(&m->prng, m->blocks));
     }
 }

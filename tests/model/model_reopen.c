@@ -227,6 +227,21 @@ static void resolve_pending(struct model *m) {
         }
         break;
     }
+    case PENDING_QUOTA: {
+        uint64_t bytes = 0;
+        if (selsnap_snapshot_get_quota(m->ss, s->id, &bytes, NULL) == SELSNAP_OK &&
+            bytes == m->pending_quota * m->block_bytes) {
+            s->quota = m->pending_quota;
+        }
+        break;
+    }
+    case PENDING_STORE_QUOTA: {
+        uint64_t bytes = 0;
+        if (selsnap_get_quota(m->ss, &bytes) == SELSNAP_OK && bytes == m->pending_quota * MODEL_QUOTA_UNIT) {
+            m->store_quota = m->pending_quota;
+        }
+        break;
+    }
     case PENDING_RESET:
         if (find_by_name(m, s->name, &info) && info.changed == 0) {
             memcpy(s->now, s->frozen, m->size);

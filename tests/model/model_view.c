@@ -175,6 +175,21 @@ static bool touches_lost(struct model *m, unsigned slot, uint64_t offset, size_t
     return false;
 }
 
+/* What the quota says of a write that is done (code SELSNAP_OK), or was refused for it: `before` blocks of data were written
+ * into the snapshot then. What is not known is not judged. */
+static void judge_quota(struct model *m, const struct m_snapshot *s, int code, uint64_t before, uint64_t blocks) {
+    uint64_t more;
+    uint64_t now = model_count_written(m, s, &more);
+    bool known = m->failures == 0 && more == 0;
+    if (code == SELSNAP_OK && known && s->quota != 0 && now > s->quota && now > before) {
+        model_fail(m, "%d blocks are written into %s, whose quota is %d", (int)now, s->name, (int)s->quota);
+    }
+    if (code == SELSNAP_EQUOTA && m->failures == 0 && (s->quota == 0 || before + more + blocks <= s->quota)) {
+        model_fail(m, "the quota of %s, %d blocks, refuses %d more than %d", s->name, (int)s->quota, (int)blocks,
+                   (int)before);
+    }
+}
+
 static void finish_view_write(struct model *m, const struct m_view *view, int code, const uint8_t *bytes, size_t len,
                               uint64_t offset) {
     struct m_snapshot *s = &m->snapshots[view->snapshot];
@@ -194,10 +209,17 @@ static void finish_view_write(struct model *m, const struct m_view *view, int co
         }
         return;
     }
-    if (code == SELSNAP_ELOST && touches_lost(m, view->snapshot, offset, len)) {
+    uint64_t more;
+    uint64_t before = model_count_written(m, s, &more);
+    uint64_t blocks = (offset + len - 1) / m->block_bytes - offset / m->block_bytes + 1;
+    if (code == SELSNAP_EQUOTA) {
+        judge_quota(m, s, code, before, blocks);
+        adopt_written(m, view, bytes, len, offset);
+    } else if (code == SELSNAP_ELOST && touches_lost(m, view->snapshot, offset, len)) {
         adopt_written(m, view, bytes, len, offset);
     } else if (model_result(m, code, m->config->tight ? SELSNAP_ENOSPACE : 0)) {
         set_range(m, s, bytes, len, offset, false);
+        judge_quota(m, s, code, before, blocks);
     } else if (code == SELSNAP_ENOSPACE) {
         adopt_written(m, view, bytes, len, offset);
     } else {

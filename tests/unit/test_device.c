@@ -408,14 +408,14 @@ static void test_overlap__same_storage__seen_through_wrappers(void **state) {
 
 static void test_error__every_code__has_name_and_text(void **state) {
     (void)state;
-    for (int code = 0; code >= SELSNAP_ESTREAM; code--) {
+    for (int code = 0; code >= SELSNAP_EQUOTA; code--) {
         assert_non_null(selsnap_error_name(code));
         assert_true(strncmp(selsnap_error_name(code), "SELSNAP_", 8) == 0);
         assert_string_not_equal(selsnap_error_name(code), "SELSNAP_E?");
         assert_true(strlen(selsnap_strerror(code)) > 3);
     }
     assert_string_equal(selsnap_error_name(SELSNAP_ENOSPACE), "SELSNAP_ENOSPACE");
-    static const int unknown[] = {1, SELSNAP_ESTREAM - 1, INT32_MIN, INT32_MAX};
+    static const int unknown[] = {1, SELSNAP_EQUOTA - 1, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         assert_string_equal(selsnap_error_name(unknown[i]), "SELSNAP_E?");
         assert_non_null(selsnap_strerror(unknown[i]));

@@ -53,21 +53,36 @@ static void test_hold__wrong_bytes__refused(void **state) {
 
 static void test_term__good_and_bad__told_apart(void **state) {
     (void)state;
-    struct ssn_term_record record = {.expiry_ns = -7};
+    struct ssn_term_record record = {.expiry_ns = -7, .quota_bytes = UINT64_MAX - 2};
     uint8_t value[SSN_VALUE_MAX];
     assert_int_equal(ssn_term_record_encode(value, &record), 16);
-    record.expiry_ns = 0;
+    memset(&record, 0, sizeof record);
     assert_true(ssn_term_record_decode(value, 16, &record));
     assert_int_equal(record.expiry_ns, -7);
+    assert_true(record.quota_bytes == UINT64_MAX - 2);
     assert_false(ssn_term_record_decode(value, 15, &record));
     assert_false(ssn_term_record_decode(value, 17, &record));
-    for (unsigned i = 8; i < 16; i++) {
+    memset(value, 0, 16);
+    assert_false(ssn_term_record_decode(value, 16, &record)); /* neither */
+    for (unsigned i = 0; i < 16; i++) {
         value[i] = 1;
-        assert_false(ssn_term_record_decode(value, 16, &record));
+        assert_true(ssn_term_record_decode(value, 16, &record));
+        assert_true((i < 8) == (record.quota_bytes == 0));
         value[i] = 0;
     }
-    memset(value, 0, 8);
-    assert_false(ssn_term_record_decode(value, 16, &record));
+}
+
+static void test_quota__good_and_bad__told_apart(void **state) {
+    (void)state;
+    uint8_t value[SSN_VALUE_MAX] = {0};
+    uint64_t bytes = 3;
+    assert_false(ssn_quota_decode(value, 8, &bytes));
+    assert_int_equal(ssn_quota_encode(value, UINT64_MAX - 1), 8);
+    assert_false(ssn_quota_decode(value, 7, &bytes));
+    assert_false(ssn_quota_decode(value, 9, &bytes));
+    assert_int_equal(bytes, 3);
+    assert_true(ssn_quota_decode(value, 8, &bytes));
+    assert_true(bytes == UINT64_MAX - 1);
 }
 
 /* ---- periods ---- */
@@ -189,6 +204,7 @@ int main(void) {
         cmocka_unit_test(test_hold__as_documented__comes_back_the_same),
         cmocka_unit_test(test_hold__wrong_bytes__refused),
         cmocka_unit_test(test_term__good_and_bad__told_apart),
+        cmocka_unit_test(test_quota__good_and_bad__told_apart),
         cmocka_unit_test(test_period__each_case__as_the_calendar_has_it),
         cmocka_unit_test(test_period__ends_of_time__in_order),
         cmocka_unit_test(test_rules__each_case__keeps_what_it_should),

@@ -221,7 +221,16 @@ static void state_malformed(struct world *world) {
     put(world, SSN_ITEM_STATE, 0, 0, "x", 1);
 }
 static void state_unknown(struct world *world) {
+    put(world, SSN_ITEM_STATE, 3, 0, "\x01", 1);
+}
+static void quota_malformed(struct world *world) {
     put(world, SSN_ITEM_STATE, 2, 0, "\x01", 1);
+}
+static void quota_of_nothing(struct world *world) {
+    put(world, SSN_ITEM_STATE, 2, 0, "\0\0\0\0\0\0\0", 8);
+}
+static void quota_numbered(struct world *world) {
+    put(world, SSN_ITEM_STATE, 2, 1, "\0\0\x10\0\0\0\0", 8);
 }
 
 static void designation_numbered(struct world *world) {
@@ -311,7 +320,7 @@ static void hold_of_nothing(struct world *world) {
     put_term(world, SSN_ITEM_HOLD, 999, 1, -1);
 }
 static void term_malformed(struct world *world) {
-    put_term(world, SSN_ITEM_TERM, world->snapshot, 0, 15);
+    put(world, SSN_ITEM_TERM, world->snapshot, 0, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 }
 static void term_numbered(struct world *world) {
     put_term(world, SSN_ITEM_TERM, world->snapshot, 1, -1);
@@ -504,6 +513,9 @@ const struct wrong_item wrong_items[] = {
     {"restored_without_job", restored_without_job, "no job", NULL, false},
     {"state_malformed", state_malformed, "malformed", NULL, false},
     {"state_unknown", state_unknown, "malformed", NULL, false},
+    {"quota_malformed", quota_malformed, "malformed", "the store's quota, if it had one, is lost", false},
+    {"quota_of_nothing", quota_of_nothing, "malformed", "the store's quota, if it had one, is lost", false},
+    {"quota_numbered", quota_numbered, "malformed", NULL, false},
     {"designation_numbered", designation_numbered, "malformed", "its record makes no sense", false},
     {"ranges_gone", ranges_gone, "the ranges are 0 in 0", "some of its ranges are lost", false},
     {"ranges_of_several_snapshots", ranges_of_several_snapshots, "its designation", "since its designation is lost",
@@ -523,8 +535,8 @@ const struct wrong_item wrong_items[] = {
     {"hold_malformed", hold_malformed, "its hold 1 is malformed", "holds of it may be lost", false},
     {"hold_number_unknown", hold_number_unknown, "never given out", "holds of it may be lost", false},
     {"hold_of_nothing", hold_of_nothing, "there is a hold, but no record", NULL, false},
-    {"term_malformed", term_malformed, "its term is malformed", "the expiry of it may be lost", false},
-    {"term_numbered", term_numbered, "its term is malformed", "the expiry of it may be lost", false},
+    {"term_malformed", term_malformed, "its term is malformed", "the expiry and quota of it may be lost", false},
+    {"term_numbered", term_numbered, "its term is malformed", "the expiry and quota of it may be lost", false},
     {"term_of_nothing", term_of_nothing, "there is a term, but no record", NULL, false},
     {"membership_short", membership_short, "of its group is malformed", "the group that it was made in", false},
     {"membership_number_beyond", membership_number_beyond, "of its group is malformed", "the group that it was made in",
