@@ -46,7 +46,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_HELP] = {"help", NULL, "print this command's help", KIND_FLAG, 'h', 0},
     [OPT_BLOCK_SIZE] = {"block-size", "SIZE", "a power of two from 4K to 1M; 4K if not given", KIND_SIZE, 0,
                         PLACE(block_size)},
-    [OPT_SIZE] = {"size", "SIZE", "create the store as a (sparse) file of this size", KIND_SIZE, 0, PLACE(size)},
+    [OPT_SIZE] = {"size", "SIZE", "make the store a (sparse) file of this size", KIND_SIZE, 0, PLACE(size)},
     [OPT_JOURNAL_SIZE] = {"journal-size", "SIZE", "64K to 1G; chosen by the store's size if not given", KIND_SIZE, 0,
                           PLACE(journal_size)},
     [OPT_FORCE] = {"force", NULL, "format even if it holds a store or other data, which is lost", KIND_FLAG, 0, 0},

@@ -287,6 +287,7 @@ int cmd_dump(struct cli *cli);
 int cmd_expire(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_format(struct cli *cli);
+int cmd_grow(struct cli *cli);
 int cmd_hold(struct cli *cli);
 int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);

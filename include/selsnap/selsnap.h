@@ -1588,6 +1588,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 
 #include <selsnap/diff.h>
 #include <selsnap/group.h>
+#include <selsnap/grow.h>
 #include <selsnap/retention.h>
 #include <selsnap/stream.h>
 

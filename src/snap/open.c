@@ -482,7 +482,7 @@ void ssn_context_stats(selsnap *ss, selsnap_stats *ret_stats) {
     count_stats(ss, ret_stats);
     ret_stats->block_bytes = ss->block_bytes;
     ret_stats->origin_bytes = ss->origin_bytes;
-    ret_stats->store_bytes = facts->store_pages * SSN_PAGE_SIZE;
+    ret_stats->store_bytes = ssn_store_size_pages(ss->store) * SSN_PAGE_SIZE;
     ret_stats->store_used_bytes = store.used_bytes;
     ret_stats->store_free_bytes = store.free_bytes;
     ret_stats->store_pending_bytes = store.pending_bytes;

@@ -91,6 +91,10 @@ static int call_device_flush(struct world *w) {
     return selsnap_device_flush(w->origin->device);
 }
 
+static int call_grow_store(struct world *w) {
+    return selsnap_grow_store(w->ss, (2 << 20) + (64 << 10));
+}
+
 static int call_device_get_info(struct world *w) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     return selsnap_device_get_info(w->origin->device, &info);
@@ -599,6 +603,7 @@ const struct call calls[] = {
     CALL("format", call_format),
     CALL("freeze", call_freeze),
     CALL("get_stats", call_get_stats),
+    CALL("grow_store", call_grow_store),
     CALL("hold_add", call_hold_add),
     CALL("hold_next", call_hold_next),
     CALL("hold_release", call_hold_release),
