@@ -30,7 +30,7 @@ static const struct hint hints[] = {
      "'selsnap grow' gives the store more room; or delete snapshots and run 'selsnap step --all'; snapshots made with "
      "--policy give-up never stop writes"},
     {SELSNAP_ETOOSMALL, "grow", "make its block device longer first"},
-    {SELSNAP_EINVAL, "grow", "a store does not become shorter; 'selsnap repair NEW' brings it into a new one"},
+    {SELSNAP_EINVAL, "grow", "neither becomes shorter"},
     {SELSNAP_ETOOSMALL, NULL, "give it more room, as with --size 1G, or a smaller --journal-size"},
     {SELSNAP_ENODATA, NULL, "use a snapshot; of a bookmark there is only 'selsnap diff'"},
     {SELSNAP_EHELD, NULL, "'selsnap release NAME' takes a hold back"},

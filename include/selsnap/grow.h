@@ -41,6 +41,40 @@ extern "C" {
  * @since 0.1
  */
 SELSNAP_API int selsnap_grow_store(selsnap *ss, uint64_t bytes) SELSNAP_MUST_CHECK;
+/**
+ * @brief Make the origin longer, with its snapshots. Nothing else may be called on the context meanwhile.
+ *
+ * Its device is made so long where it can, as by selsnap_grow_store(); a device that cannot, and was made longer while the
+ * context was closed, is opened with ::SELSNAP_OPEN_LONGER_ORIGIN. What is new is in no snapshot made before, and holds
+ * what the device has there. Snapshots keep the size that the origin had (selsnap_snapshot_info.origin_bytes), and views of
+ * them end there. If the old end lies inside a block, that block is preserved first, as before a write to it; to restore it
+ * makes what follows the snapshot's end, up to the end of the block, zeros. Subsets have to be made anew. An origin never
+ * becomes shorter.
+ *
+ * @param[in] ss     Context. No view of it is open, no restore unfinished.
+ * @param[in] bytes  The new size, a multiple of the device's logical block; 0: that of the device now.
+ *
+ * @retval SELSNAP_OK          The origin has this size: selsnap_size().
+ * @retval SELSNAP_EINVAL      @p bytes is less than the origin has, or @p ss is NULL; nothing changed.
+ * @retval SELSNAP_EALIGN      @p bytes is not a multiple of the logical block; nothing changed.
+ * @retval SELSNAP_EBUSY       A view is open, or a restore not finished; nothing changed.
+ * @retval SELSNAP_ETOOSMALL   The device is shorter, and does not become longer; the origin has its old size.
+ * @retval SELSNAP_EREADONLY   The context was opened read-only; nothing changed.
+ * @retval SELSNAP_EABANDONED  The store was abandoned; nothing changed.
+ * @retval SELSNAP_EIO         The origin failed. It has its old size; its device may be longer.
+ * @retval SELSNAP_ESTORE      The store failed. The origin has its old size; after a crash it may be found with the new one,
+ *                             until a snapshot was made, or this was called again. Its device may be longer.
+ * @retval SELSNAP_ENOSPACE    No room to preserve the last block, or for what has to be recorded; as for SELSNAP_EIO.
+ * @retval SELSNAP_EDAMAGED    A record in the store failed its check; as for SELSNAP_EIO.
+ * @retval SELSNAP_EMEMLIMIT   The memory limit is too low for an origin of this size; as for SELSNAP_EIO.
+ * @retval SELSNAP_ENOMEM      No memory, or none under the limit; as for SELSNAP_EIO.
+ *
+ * @threading   Not while anything else is called on the context, as selsnap_close().
+ * @durability  Durable on return. After a crash before, the origin has its old size or the new one, and its device may be
+ *              longer than it.
+ * @since 0.1
+ */
+SELSNAP_API int selsnap_grow_origin(selsnap *ss, uint64_t bytes) SELSNAP_MUST_CHECK;
 /** @} */
 
 #ifdef __cplusplus

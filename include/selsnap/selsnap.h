@@ -330,6 +330,9 @@ typedef void (*selsnap_log_fn)(void *user, uint32_t level, const char *message);
 /** @brief Preserve only blocks that are being written. Otherwise, where writes lie close together, up to 256 KiB around one
  * are preserved with it, which saves the writes to come their part; while the store has much room. */
 #define SELSNAP_OPEN_NO_AHEAD 0x10u
+/** @brief Take an origin that is longer than the recorded one: its first bytes are used, until selsnap_grow_origin(). Not
+ * needed where its identity is known, nor after a crash. */
+#define SELSNAP_OPEN_LONGER_ORIGIN 0x20u
 
 /** @brief How to open; all members may be 0. */
 typedef struct selsnap_open_options {
@@ -903,6 +906,7 @@ typedef struct selsnap_snapshot_info {
     char designation[SELSNAP_NAME_MAX + 1];      /**< The designation's name, or empty. */
     uint32_t bookmark;         /**< 1 for a bookmark: it keeps no data. */
     uint32_t reserved;         /**< 0. */
+    uint64_t origin_bytes;     /**< Bytes of the origin when it was made. */
 } selsnap_snapshot_info;
 
 /**

@@ -262,6 +262,8 @@ static int check_item(struct ssn_check *check) {
         return ssn_check_received(check);
     case SSN_ITEM_MEMBERSHIP:
         return ssn_check_membership(check);
+    case SSN_ITEM_SIZE:
+        return ssn_check_size(check);
     default:
         ssn_check_problem(check, "type %u, key %" PRIu64 ", %" PRIu64 ": there is no such type", check->key->type,
                           check->key->major, check->key->minor);

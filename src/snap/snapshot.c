@@ -142,6 +142,10 @@ int ssn_snapshot_commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
         ssn_txn_delete(&txn, &key);
     }
+    key = ssn_key_make(SSN_ITEM_SIZE, snap->id, 0);
+    if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
+        ssn_txn_delete(&txn, &key);
+    }
     if (snap->record.overlay != 0) {
         ssn_reclaim_put_overlay_drop(ss, &txn, snap->record.overlay);
     }

@@ -317,6 +317,25 @@ static void term_of_nothing(struct world *world) {
     put_term(world, SSN_ITEM_TERM, 999, 0, -1);
 }
 
+/* Sizes of the origin: with a byte missing, of nothing, and of an origin longer than it is. */
+static void put_size(struct world *world, uint64_t id, uint64_t minor, uint64_t bytes, uint16_t len) {
+    uint8_t value[8];
+    (void)ssn_size_encode(value, bytes);
+    put(world, SSN_ITEM_SIZE, id, minor, value, len);
+}
+static void size_malformed(struct world *world) {
+    put_size(world, world->snapshot, 0, 4096, 7);
+}
+static void size_numbered(struct world *world) {
+    put_size(world, world->snapshot, 1, 4096, 8);
+}
+static void size_too_great(struct world *world) {
+    put_size(world, world->snapshot, 0, UINT64_C(1) << 60, 8);
+}
+static void size_of_nothing(struct world *world) {
+    put_size(world, 999, 0, 4096, 8);
+}
+
 const struct wrong_item wrong_items[] = {
     {"designation_malformed", designation_malformed, "malformed", "its record makes no sense", false},
     {"designation_gone", designation_gone, "its designation", "since its designation is lost", false},
@@ -392,6 +411,10 @@ const struct wrong_item wrong_items[] = {
     {"term_malformed", term_malformed, "its term is malformed", "the expiry of it may be lost", false},
     {"term_numbered", term_numbered, "its term is malformed", "the expiry of it may be lost", false},
     {"term_of_nothing", term_of_nothing, "there is a term, but no record", NULL, false},
+    {"size_malformed", size_malformed, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_numbered", size_numbered, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_too_great", size_too_great, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_of_nothing", size_of_nothing, "a size is noted, but there is no record", NULL, false},
 };
 const unsigned wrong_item_count = sizeof wrong_items / sizeof wrong_items[0];
 
