@@ -64,8 +64,8 @@ static void test_grow__full__takes_what_it_refused(void **state) {
     uint64_t id = rig_snapshot(&g.rig, "a", 0, 0);
     uint64_t full = write_until_full(&g, 0, 1);
     assert_true(full > 0 && full < 400);
-    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + 100 * BLOCK));
-    assert_int_equal(store_bytes(&g), SMALL + 100 * BLOCK);
+    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + UINT64_C(100) * BLOCK));
+    assert_int_equal(store_bytes(&g), SMALL + UINT64_C(100) * BLOCK);
     uint64_t more = write_until_full(&g, full, 1);
     assert_true(more >= full + 90 && more < 400);
     assert_ok(selsnap_grow_store(g.rig.ss, MOST));
@@ -88,7 +88,7 @@ static void test_grow__full_in_every_way__grows(void **state) {
     (void)state;
     for (uint64_t pages = 0; pages < 40; pages++) {
         struct growing g;
-        open_growing(&g, 96, SMALL - 30 * BLOCK + pages * BLOCK, 0);
+        open_growing(&g, 96, SMALL - UINT64_C(30) * BLOCK + pages * BLOCK, 0);
         uint64_t ids[3] = {0};
         const char *names[3] = {"a", "b", "c"};
         for (unsigned i = 0; i < 3; i++) {
@@ -103,7 +103,7 @@ static void test_grow__full_in_every_way__grows(void **state) {
         uint64_t free_before = rig_stats(&g.rig).store_free_bytes;
         assert_ok(selsnap_grow_store(g.rig.ss, before + BLOCK));
         assert_int_equal(store_bytes(&g), before + BLOCK);
-        assert_ok(selsnap_grow_store(g.rig.ss, before + 33 * BLOCK));
+        assert_ok(selsnap_grow_store(g.rig.ss, before + UINT64_C(33) * BLOCK));
         assert_true(rig_stats(&g.rig).store_free_bytes > free_before);
         rig_assert_sound(&g.rig);
         close_growing(&g);
@@ -116,12 +116,12 @@ static void test_grow__size_of_the_device__is_asked_for(void **state) {
     open_growing(&g, BLOCKS, SMALL, 0);
     assert_ok(selsnap_grow_store(g.rig.ss, 0));
     assert_int_equal(store_bytes(&g), SMALL);
-    g.store->size = SMALL + 17 * BLOCK + 100; /* somebody else has made it longer */
+    g.store->size = SMALL + UINT64_C(17) * BLOCK + 100; /* somebody else has made it longer */
     assert_ok(selsnap_grow_store(g.rig.ss, 0));
-    assert_int_equal(store_bytes(&g), SMALL + 17 * BLOCK);
+    assert_int_equal(store_bytes(&g), SMALL + UINT64_C(17) * BLOCK);
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     assert_ok(selsnap_device_get_info(g.rig.store, &info));
-    assert_int_equal(info.size_bytes, SMALL + 17 * BLOCK + 100);
+    assert_int_equal(info.size_bytes, SMALL + UINT64_C(17) * BLOCK + 100);
     rig_assert_sound(&g.rig);
     close_growing(&g);
 }
@@ -134,8 +134,8 @@ static void test_grow__part_of_a_page__is_left_out(void **state) {
     assert_ok(selsnap_grow_store(g.rig.ss, SMALL + 4095));
     assert_int_equal(store_bytes(&g), SMALL);
     assert_int_equal(rig_store_counts(&g.rig).writes, 0);
-    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + 2 * BLOCK + 4095));
-    assert_int_equal(store_bytes(&g), SMALL + 2 * BLOCK);
+    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + UINT64_C(2) * BLOCK + 4095));
+    assert_int_equal(store_bytes(&g), SMALL + UINT64_C(2) * BLOCK);
     close_growing(&g);
 }
 
@@ -175,7 +175,7 @@ static void test_grow__device_of_one_size__grows_up_to_it(void **state) {
     selsnap_device *store = NULL;
     selsnap_device *part = NULL;
     selsnap *ss = NULL;
-    assert_ok(selsnap_device_open_memory(BLOCKS * BLOCK, 0, &origin));
+    assert_ok(selsnap_device_open_memory((uint64_t)BLOCKS * BLOCK, 0, &origin));
     assert_ok(selsnap_device_open_memory(MOST, 0, &store));
     assert_ok(selsnap_device_open_slice(store, 0, SMALL, &part));
     assert_ok(selsnap_format(part, origin, NULL));
@@ -204,7 +204,7 @@ static void test_grow__file__becomes_longer(void **state) {
     assert_true(fd >= 0);
     selsnap_device *origin = NULL;
     selsnap_device *store = NULL;
-    assert_ok(selsnap_device_open_memory(BLOCKS * BLOCK, 0, &origin));
+    assert_ok(selsnap_device_open_memory((uint64_t)BLOCKS * BLOCK, 0, &origin));
     assert_ok(selsnap_device_open_file(path, SELSNAP_FILE_CREATE, SMALL, &store, NULL));
     const struct rig_options options = {.journal_bytes = JOURNAL};
     struct rig rig;
@@ -213,9 +213,9 @@ static void test_grow__file__becomes_longer(void **state) {
     assert_ok(selsnap_grow_store(rig.ss, MOST));
     assert_int_equal(lseek(fd, 0, SEEK_END), MOST);
     rig_write(&rig, 0, BLOCKS, 1);
-    assert_int_equal(ftruncate(fd, MOST + 5 * BLOCK), 0);
+    assert_int_equal(ftruncate(fd, MOST + UINT64_C(5) * BLOCK), 0);
     assert_ok(selsnap_grow_store(rig.ss, 0));
-    assert_int_equal(rig_stats(&rig).store_bytes, MOST + 5 * BLOCK);
+    assert_int_equal(rig_stats(&rig).store_bytes, MOST + UINT64_C(5) * BLOCK);
     rig_assert_snapshot(&rig, id, 0, BLOCKS, 0);
     rig_assert_sound(&rig);
     rig_reopen(&rig);
@@ -241,7 +241,7 @@ static void test_grow__what_is_new__is_used_after_the_superblock(void **state) {
             assert_int_equal(call->offset, MOST - BLOCK);
             assert_int_equal(supers, 0);
         }
-        bool super = call->op == TESTDEV_WRITE && (call->offset == 0 || call->offset == 16 * BLOCK);
+        bool super = call->op == TESTDEV_WRITE && (call->offset == 0 || call->offset == UINT64_C(16) * BLOCK);
         if (super) {
             supers++;
             assert_int_equal(g.wire.calls[i - 1].op, TESTDEV_FLUSH);
@@ -259,12 +259,12 @@ static void test_grow__device_has_less_than_it_says__is_found_out(void **state) 
     open_growing(&g, BLOCKS, SMALL, 0);
     uint64_t id = rig_snapshot(&g.rig, "a", 0, 0);
     rig_write(&g.rig, 0, 8, 1);
-    g.store->end = SMALL + 20 * BLOCK;
-    assert_int_equal(selsnap_grow_store(g.rig.ss, SMALL + 21 * BLOCK), SELSNAP_ESTORE);
+    g.store->end = SMALL + UINT64_C(20) * BLOCK;
+    assert_int_equal(selsnap_grow_store(g.rig.ss, SMALL + UINT64_C(21) * BLOCK), SELSNAP_ESTORE);
     assert_error_names(&g.rig, "does not stay");
     assert_int_equal(store_bytes(&g), SMALL);
-    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + 20 * BLOCK));
-    assert_int_equal(store_bytes(&g), SMALL + 20 * BLOCK);
+    assert_ok(selsnap_grow_store(g.rig.ss, SMALL + UINT64_C(20) * BLOCK));
+    assert_int_equal(store_bytes(&g), SMALL + UINT64_C(20) * BLOCK);
     rig_write(&g.rig, 8, 50, 1);
     rig_assert_snapshot(&g.rig, id, 0, BLOCKS, 0);
     rig_assert_sound(&g.rig);
@@ -307,7 +307,7 @@ static void test_grow__store_fails_within__old_size_or_new(void **state) {
 static void test_grow__deferred_writes_wait__they_find_room(void **state) {
     (void)state;
     struct growing g;
-    open_growing(&g, 400, SMALL, 64 * BLOCK);
+    open_growing(&g, 400, SMALL, UINT64_C(64) * BLOCK);
     uint64_t id = rig_snapshot(&g.rig, "a", 0, 0);
     uint64_t full = write_until_full(&g, 0, 1);
     assert_true(full < 400);
@@ -355,13 +355,13 @@ static void *run_writer(void *user) {
 static void test_grow__others_write_meanwhile__all_is_right(void **state) {
     (void)state;
     struct growing g;
-    open_growing(&g, WRITERS * 32, SMALL, 0);
+    open_growing(&g, (uint64_t)WRITERS * 32, SMALL, 0);
     struct writer writers[WRITERS];
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.g = &g, .first = i * UINT64_C(32)};
         assert_int_equal(pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]), 0);
     }
-    for (uint64_t bytes = SMALL; bytes <= MOST; bytes += 13 * BLOCK) {
+    for (uint64_t bytes = SMALL; bytes <= MOST; bytes += UINT64_C(13) * BLOCK) {
         assert_ok(selsnap_grow_store(g.rig.ss, bytes));
         usleep(500);
     }
@@ -371,7 +371,7 @@ static void test_grow__others_write_meanwhile__all_is_right(void **state) {
     }
     rig_assert_sound(&g.rig);
     rig_reopen(&g.rig);
-    rig_assert_live(&g.rig, 0, WRITERS * 32, ROUNDS);
+    rig_assert_live(&g.rig, 0, (uint64_t)WRITERS * 32, ROUNDS);
     for (unsigned i = 0; i < WRITERS; i++) {
         for (uint64_t round = 0; round < ROUNDS; round++) {
             rig_assert_snapshot(&g.rig, writers[i].ids[round], writers[i].first, 32, round);

@@ -102,8 +102,8 @@ static void test_grow__end_inside_a_block__is_preserved_first(void **state) {
     assert_ok(grow(&g, NEW));
     assert_int_equal(rig_state(&g.rig, a, 20), SELSNAP_BLOCKS_PRESERVED);
     assert_int_equal(rig_state(&g.rig, a, 19), SELSNAP_BLOCKS_UNCHANGED);
-    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, 20 * BLOCK));
-    assert_true(pattern_is(buf, 1536, 20 * BLOCK, 0, 0));
+    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, UINT64_C(20) * BLOCK));
+    assert_true(pattern_is(buf, 1536, UINT64_C(20) * BLOCK, 0, 0));
     for (size_t i = 1536; i < BLOCK; i++) {
         assert_int_equal(buf[i], 0xee);
     }
@@ -115,10 +115,10 @@ static void test_grow__end_inside_a_block__is_preserved_first(void **state) {
     assert_ok(selsnap_restore_start(g.rig.ss, &options, &job));
     assert_int_equal(grow(&g, MOST), SELSNAP_EBUSY);
     assert_ok(selsnap_restore_run(g.rig.ss, job, NULL, NULL));
-    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, 20 * BLOCK));
-    assert_true(pattern_is(buf, 1536, 20 * BLOCK, 0, 0));
+    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, UINT64_C(20) * BLOCK));
+    assert_true(pattern_is(buf, 1536, UINT64_C(20) * BLOCK, 0, 0));
     assert_true(pattern_all_zero(buf + 1536, BLOCK - 1536));
-    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, 21 * BLOCK));
+    assert_ok(selsnap_read(g.rig.ss, buf, BLOCK, UINT64_C(21) * BLOCK));
     assert_int_equal(buf[0], 0xee);
     close_growing(&g);
 }
@@ -132,13 +132,13 @@ static void test_grow__written_into_a_snapshot__ends_where_it_ended(void **state
     assert_ok(grow(&g, NEW));
     selsnap_view *view = rig_view(&g.rig, a, SELSNAP_VIEW_WRITABLE, SELSNAP_UNDESIGNATED_LIVE);
     assert_int_equal(grow(&g, MOST), SELSNAP_EBUSY);
-    pattern_fill(buf, 1536, 20 * BLOCK, 1, 7);
-    assert_ok(selsnap_view_write(view, buf, 1536, 20 * BLOCK));
-    assert_int_equal(selsnap_view_write(view, buf, 1537, 20 * BLOCK), SELSNAP_ERANGE);
+    pattern_fill(buf, 1536, UINT64_C(20) * BLOCK, 1, 7);
+    assert_ok(selsnap_view_write(view, buf, 1536, UINT64_C(20) * BLOCK));
+    assert_int_equal(selsnap_view_write(view, buf, 1537, UINT64_C(20) * BLOCK), SELSNAP_ERANGE);
     assert_int_equal(selsnap_view_discard(view, OLD, 1), SELSNAP_ERANGE);
     assert_ok(selsnap_view_flush(view));
-    assert_ok(selsnap_view_read(view, buf, 1536, 20 * BLOCK));
-    assert_true(pattern_is(buf, 1536, 20 * BLOCK, 1, 7));
+    assert_ok(selsnap_view_read(view, buf, 1536, UINT64_C(20) * BLOCK));
+    assert_true(pattern_is(buf, 1536, UINT64_C(20) * BLOCK, 1, 7));
     assert_ok(selsnap_view_close(view));
     rig_assert_sound(&g.rig);
     close_growing(&g);
@@ -148,7 +148,7 @@ static void test_grow__written_into_a_snapshot__ends_where_it_ended(void **state
 static void test_grow__whole_designation__has_its_old_blocks(void **state) {
     (void)state;
     struct growing g;
-    open_growing(&g, 20 * BLOCK, 0);
+    open_growing(&g, UINT64_C(20) * BLOCK, 0);
     rig_save(&g.rig, "all", 0, 0);
     uint64_t a = rig_snapshot_of(&g.rig, "a", "all");
     selsnap_subset *old = rig_subset(&g.rig, 0, 4);
@@ -160,7 +160,7 @@ static void test_grow__whole_designation__has_its_old_blocks(void **state) {
     rig_write(&g.rig, 0, 100, 2);
     uint64_t c = rig_snapshot(&g.rig, "c", 0, 0);
     rig_write(&g.rig, 0, 100, 3);
-    assert_whole(&g.rig, a, 20 * BLOCK, 0);
+    assert_whole(&g.rig, a, UINT64_C(20) * BLOCK, 0);
     assert_whole(&g.rig, c, MOST, 2);
     assert_int_equal(size_of(&g.rig, b), MOST);
     rig_assert_snapshot(&g.rig, b, 0, 20, 0);
@@ -172,7 +172,7 @@ static void test_grow__whole_designation__has_its_old_blocks(void **state) {
     diff.to_id = c;
     assert_ok(selsnap_diff_next(g.rig.ss, &diff, 0, &range));
     assert_int_equal(range.kind, SELSNAP_DIFF_CHANGED);
-    assert_int_equal(range.len, 20 * BLOCK);
+    assert_int_equal(range.len, UINT64_C(20) * BLOCK);
     assert_ok(selsnap_diff_next(g.rig.ss, &diff, range.len, &range));
     assert_int_equal(range.kind, SELSNAP_DIFF_UNKNOWN);
     assert_int_equal(range.offset + range.len, MOST);
@@ -259,7 +259,7 @@ static void test_open__device_longer__first_bytes_are_used(void **state) {
 static void test_grow__deferred_writes__are_drained_first(void **state) {
     (void)state;
     struct growing g;
-    open_growing(&g, OLD, 64 * BLOCK);
+    open_growing(&g, OLD, UINT64_C(64) * BLOCK);
     uint64_t a = rig_snapshot(&g.rig, "a", 0, 0);
     rig_write(&g.rig, 10, 11, 1);
     assert_ok(grow(&g, NEW));

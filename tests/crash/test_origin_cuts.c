@@ -111,7 +111,7 @@ static void test_origin__cut_at_every_call__old_size_or_new(void **state) {
 static void test_origin__cut_with_writes_deferred__old_size_or_new(void **state) {
     (void)state;
     for (unsigned what = 0; what < 4; what++) {
-        assert_true(cut_at_every_call(what, 16 * BLOCK) > 6);
+        assert_true(cut_at_every_call(what, UINT64_C(16) * BLOCK) > 6);
     }
 }
 
