@@ -46,7 +46,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_HELP] = {"help", NULL, "print this command's help", KIND_FLAG, 'h', 0},
     [OPT_BLOCK_SIZE] = {"block-size", "SIZE", "a power of two from 4K to 1M; 4K if not given", KIND_SIZE, 0,
                         PLACE(block_size)},
-    [OPT_SIZE] = {"size", "SIZE", "create the store as a (sparse) file of this size", KIND_SIZE, 0, PLACE(size)},
+    [OPT_SIZE] = {"size", "SIZE", "make the store (or with --live, the origin) a (sparse) file of this size", KIND_SIZE,
+                  0, PLACE(size)},
     [OPT_JOURNAL_SIZE] = {"journal-size", "SIZE", "64K to 1G; chosen by the store's size if not given", KIND_SIZE, 0,
                           PLACE(journal_size)},
     [OPT_FORCE] = {"force", NULL, "format even if it holds a store or other data, which is lost", KIND_FLAG, 0, 0},
@@ -268,8 +269,8 @@ static int refuse(struct cli *cli, int found, char *const *argv) {
 static int count_words(struct cli *cli) {
     const struct command *command = cli->command;
     const struct args *args = &cli->args;
-    /* --live stands for the name of a snapshot. */
-    int live = args_given(args, OPT_LIVE) ? 1 : 0;
+    /* --live stands for the name of a snapshot, where there can be one. */
+    int live = args_given(args, OPT_LIVE) && command->words_max > 0 ? 1 : 0;
     if (args->name_count + live > command->words_max) {
         if (live != 0) {
             return fail_usage(cli, "--live and '%s' exclude each other", args->names[0]);

@@ -313,6 +313,7 @@ int cmd_format(struct cli *cli);
 int cmd_group_check(struct cli *cli);
 int cmd_group_create(struct cli *cli);
 int cmd_group_list(struct cli *cli);
+int cmd_grow(struct cli *cli);
 int cmd_hold(struct cli *cli);
 int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);

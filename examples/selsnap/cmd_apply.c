@@ -90,6 +90,7 @@ static int tell_applied(struct apply *apply) {
 static int run(struct apply *apply) {
     struct cli *cli = apply->target.cli;
     uint64_t left = file_left(apply->fd);
+    apply->target.size = selsnap_size(cli->ss);
     int result = target_check_range(&apply->target, 0, left == UINT64_MAX ? 0 : left);
     apply->block_bytes = selsnap_block_size(cli->ss);
     apply->wanted = malloc(CLI_CHUNK);

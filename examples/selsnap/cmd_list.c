@@ -23,6 +23,7 @@ static json_t *info_json(const selsnap_snapshot_info *info) {
                   json_u64(info->block_count), "range_count", json_u64(info->range_count), "holds", (int)info->holds,
                   "changed", (int)info->changed, "restoring", (int)info->restoring);
     json_object_set_new(object, "quota_bytes", json_u64(info->quota_bytes));
+    json_object_set_new(object, "origin_bytes", json_u64(info->origin_bytes));
     json_object_set_new(object, "bookmark", json_boolean(info->bookmark != 0));
     json_object_set_new(object, "subset", info->designation[0] == '\0' ? json_null() : json_text(info->designation));
     return object;

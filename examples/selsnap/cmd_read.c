@@ -89,7 +89,7 @@ int cmd_read(struct cli *cli) {
         return result;
     }
     uint64_t offset = args->offset;
-    uint64_t size = selsnap_size(cli->ss);
+    uint64_t size = target.size;
     uint64_t length = args_given(args, OPT_LENGTH) ? args->length : offset <= size ? size - offset : 0;
     int fd = -1;
     result = target_check_range(&target, offset, length);

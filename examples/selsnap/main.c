@@ -104,6 +104,11 @@ static const struct command commands[] = {
     {"repair", "NEW", 1, 1, REPAIR_OPTIONS, cmd_repair, "bring what is sound of a damaged store into a new one",
      "The damaged store is only read. What is lost is told; no block of the new store is wrong.\n"
      "Exit code 3: something is lost."},
+    {"grow", "", 0, 0, COMMON | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_LIVE), cmd_grow,
+     "give the store more room, or make the live device longer",
+     "With --size, a file becomes so long. Without: the store takes all of its file or block device, which was made\n"
+     "longer before. It does not become shorter. Works on a full store.\n"
+     "With --live, the same for the origin; snapshots keep the size that it had when they were made."},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", ""},
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", ""},
     {"export", "NAME", 1, 1,

@@ -27,9 +27,11 @@ static const struct hint hints[] = {
     {SELSNAP_EREADONLY, NULL, "commands that only read work with --read-only, others need write access"},
     {SELSNAP_ENOSPACE, "repair", "the new store has to be larger"},
     {SELSNAP_ENOSPACE, NULL,
-     "delete snapshots and run 'selsnap step --all', or raise the store's quota, if it has one; snapshots made with "
-     "--policy give-up never stop writes"},
+     "'selsnap grow' gives the store more room; or delete snapshots and run 'selsnap step --all', or raise the store's "
+     "quota, if it has one; snapshots made with --policy give-up never stop writes"},
     {SELSNAP_EQUOTA, NULL, "'selsnap quota NAME --set SIZE' sets another; 'selsnap reset NAME' drops what was written"},
+    {SELSNAP_ETOOSMALL, "grow", "make its block device longer first"},
+    {SELSNAP_EINVAL, "grow", "neither becomes shorter"},
     {SELSNAP_ETOOSMALL, NULL, "give it more room, as with --size 1G, or a smaller --journal-size"},
     {SELSNAP_ENODATA, NULL, "use a snapshot; of a bookmark there is only 'selsnap diff'"},
     {SELSNAP_EHELD, NULL, "'selsnap release NAME' takes a hold back"},

@@ -14,6 +14,7 @@ int target_open(struct cli *cli, uint32_t flags, struct target *ret_target) {
     ret_target->cli = cli;
     ret_target->view = NULL;
     int result = session_open(cli, (flags & SELSNAP_VIEW_WRITABLE) != 0);
+    ret_target->size = result == CLI_OK ? selsnap_size(cli->ss) : 0;
     if (result != CLI_OK || args_given(&cli->args, OPT_LIVE)) {
         return result;
     }
@@ -22,6 +23,7 @@ int target_open(struct cli *cli, uint32_t flags, struct target *ret_target) {
     if (result != CLI_OK) {
         return result;
     }
+    ret_target->size = info.origin_bytes;
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
     options.id = info.id;
     options.flags = flags;
@@ -69,7 +71,7 @@ int target_fail(struct target *target, int code, uint64_t offset) {
 }
 
 int target_check_range(struct target *target, uint64_t offset, uint64_t len) {
-    uint64_t size = selsnap_size(target->cli->ss);
+    uint64_t size = target->size;
     if (offset > size || len > size - offset) {
         char detail[96];
         snprintf(detail, sizeof(detail), "not inside the origin, which has %" PRIu64 " bytes", size);

@@ -11,6 +11,7 @@
 struct target {
     struct cli *cli;
     selsnap_view *view; /* NULL: the live device. */
+    uint64_t size;      /* Of the origin, now or when the snapshot was made. */
 };
 
 /* Open the context, and the view that the command line names; @p flags are SELSNAP_VIEW_*. Returns an exit code. */

@@ -58,11 +58,11 @@ typedef struct selsnap_io {
 /** @brief The device cannot be written. */
 #define SELSNAP_DEVICE_READ_ONLY 0x2u
 
-/** @brief What a device is like. Fixed while it is open. */
+/** @brief What a device is like. All but its size is fixed while it is open. */
 typedef struct selsnap_device_info {
     uint32_t struct_size;        /**< sizeof(selsnap_device_info). */
     uint32_t flags;              /**< SELSNAP_DEVICE_*. */
-    uint64_t size_bytes;         /**< Bytes; a multiple of logical_block_bytes. */
+    uint64_t size_bytes;         /**< Bytes; a multiple of logical_block_bytes. May rise later, see resize. */
     uint32_t logical_block_bytes; /**< Offsets and lengths are multiples of it; a power of two, 1 to 65536; 0 means 1. */
     uint32_t atomic_write_bytes; /**< A power cut leaves each aligned unit of this size old or new; a power of two, 0 means 512. */
     uint32_t preferred_io_bytes; /**< A good request size; 0 means no preference. */
@@ -116,6 +116,10 @@ typedef struct selsnap_device_ops {
      * No request is empty. Two that overlap, and are not both reads, leave mixed bytes. Optional; NULL means that
      * requests are made one after another. Since 0.1. */
     void (*batch)(void *user, selsnap_io *const *ios, uint32_t count);
+    /** Make the device at least @p size_bytes long, and tell how long it is now; 0 only asks, as others may have made it
+     * longer. What is new reads as anything. Requests to the old part go on meanwhile. A new size is durable when it
+     * returns. Optional; NULL means that the size never changes. One call at a time. Since 0.1. */
+    int (*resize)(void *user, uint64_t size_bytes, uint64_t *ret_size_bytes);
 } selsnap_device_ops;
 
 /** @brief Memory functions; see selsnap_open_options. All three are given, or none (all NULL: malloc, realloc, free). */

@@ -333,6 +333,9 @@ typedef void (*selsnap_log_fn)(void *user, uint32_t level, const char *message);
 /** @brief Preserve only blocks that are being written. Otherwise, where writes lie close together, up to 256 KiB around one
  * are preserved with it, which saves the writes to come their part; while the store has much room. */
 #define SELSNAP_OPEN_NO_AHEAD 0x10u
+/** @brief Take an origin that is longer than the recorded one: its first bytes are used, until selsnap_grow_origin(). Not
+ * needed where its identity is known, nor after a crash. */
+#define SELSNAP_OPEN_LONGER_ORIGIN 0x20u
 
 /** @brief How to open; all members may be 0. */
 typedef struct selsnap_open_options {
@@ -908,6 +911,7 @@ typedef struct selsnap_snapshot_info {
     uint32_t bookmark;         /**< 1 for a bookmark: it keeps no data. */
     uint32_t reserved;         /**< 0. */
     uint64_t quota_bytes;      /**< That may be written into it (selsnap_snapshot_set_quota()); 0: no quota. */
+    uint64_t origin_bytes;     /**< Bytes of the origin when it was made. */
 } selsnap_snapshot_info;
 
 /**
@@ -1599,6 +1603,7 @@ SELSNAP_API int selsnap_repair(selsnap_device *damaged, selsnap_device *origin, 
 #include <selsnap/clone.h>
 #include <selsnap/diff.h>
 #include <selsnap/group.h>
+#include <selsnap/grow.h>
 #include <selsnap/quota.h>
 #include <selsnap/retention.h>
 #include <selsnap/stream.h>

@@ -36,7 +36,7 @@ int selsnap_store_origin_hint(selsnap_device *store, char *buf, size_t len) {
 
 int selsnap_open(selsnap_device *store, selsnap_device *origin, const selsnap_open_options *options, selsnap **ret_ss) {
     const uint32_t known_flags = SELSNAP_OPEN_READ_ONLY | SELSNAP_OPEN_OTHER_ORIGIN | SELSNAP_OPEN_ORIGIN_CHANGED |
-                                 SELSNAP_OPEN_ALLOW_OVERLAP | SELSNAP_OPEN_NO_AHEAD;
+                                 SELSNAP_OPEN_ALLOW_OVERLAP | SELSNAP_OPEN_NO_AHEAD | SELSNAP_OPEN_LONGER_ORIGIN;
     selsnap_open_options ours;
     if (store == NULL || origin == NULL || ret_ss == NULL || !ssn_import(&ours, sizeof ours, options) ||
         (ours.flags & ~known_flags) != 0 || !ssn_api_allocator_allowed(&ours.allocator)) {

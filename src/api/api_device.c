@@ -56,7 +56,9 @@ int selsnap_device_get_info(selsnap_device *device, selsnap_device_info *ret_inf
     if (device == NULL || ret_info == NULL) {
         return SELSNAP_EINVAL;
     }
-    return ssn_export(ret_info, &device->info, sizeof device->info) ? SELSNAP_OK : SELSNAP_EINVAL;
+    selsnap_device_info info = device->info;
+    info.size_bytes = ssn_device_size(device);
+    return ssn_export(ret_info, &info, sizeof info) ? SELSNAP_OK : SELSNAP_EINVAL;
 }
 
 int selsnap_device_read(selsnap_device *device, void *buf, size_t len, uint64_t offset) {

@@ -57,6 +57,7 @@ int ssn_device_open(const selsnap_device_ops *ops, const selsnap_device_info *in
         goto out;
     }
     device->user = user;
+    atomic_init(&device->size_bytes, device->info.size_bytes);
     *ret_device = device;
     device = NULL;
     code = SELSNAP_OK;
@@ -89,7 +90,7 @@ static int map_result(selsnap_device *device, int result) {
 }
 
 int ssn_device_check(const selsnap_device *device, uint64_t offset, uint64_t len, bool write) {
-    if (!ssn_range_inside(offset, len, device->info.size_bytes)) {
+    if (!ssn_range_inside(offset, len, ssn_device_size(device))) {
         return SELSNAP_ERANGE;
     }
     if (((offset | len) & (device->info.logical_block_bytes - 1)) != 0) {
@@ -258,4 +259,19 @@ bool ssn_device_change_mark(selsnap_device *device, uint64_t *ret_mark) {
     }
     *ret_mark = mark;
     return true;
+}
+
+int ssn_device_resize(selsnap_device *device, uint64_t wanted) {
+    uint64_t size = 0;
+    uint64_t known = ssn_device_size(device);
+    if (device->ops.resize == NULL || (wanted != 0 && wanted <= known)) {
+        return SELSNAP_OK;
+    }
+    int code = map_result(device, device->ops.resize(device->user, wanted, &size));
+    size -= size % device->info.logical_block_bytes;
+    /* One that has become shorter fails where it is used. */
+    if (code == SELSNAP_OK && size > known) {
+        atomic_store(&device->size_bytes, size);
+    }
+    return code;
 }

@@ -17,8 +17,9 @@
 #include <stdbool.h>
 
 struct selsnap_device {
-    selsnap_device_ops ops; /* what is missing is NULL */
-    selsnap_device_info info;
+    selsnap_device_ops ops;      /* what is missing is NULL */
+    selsnap_device_info info;    /* its size is that at the open */
+    _Atomic uint64_t size_bytes; /* only rises */
     void *user;
     _Atomic int last_error; /* the last callback's failure, as it gave it */
 
@@ -56,6 +57,11 @@ void ssn_device_unlock(selsnap_device *device);
 /* false where the device has none (or cannot tell). */
 bool ssn_device_identity(selsnap_device *device, uint8_t *ret_identity);
 bool ssn_device_change_mark(selsnap_device *device, uint64_t *ret_mark);
+/*
+ * Makes the device at least `wanted` bytes long where it can, and takes note if it has become longer; 0 only asks. What
+ * it then has: ssn_device_size(), which may still be less. SELSNAP_EIO: the device failed.
+ */
+int ssn_device_resize(selsnap_device *device, uint64_t wanted);
 /* Range, alignment and read-only checks alone; SELSNAP_OK, ERANGE, EALIGN or EREADONLY. */
 int ssn_device_check(const selsnap_device *device, uint64_t offset, uint64_t len, bool write);
 /* Adds the lengths of the pieces; false if they overflow. */
@@ -67,7 +73,7 @@ bool ssn_iov_bytes(const selsnap_iovec *iov, uint32_t iov_count, uint64_t *ret_l
 bool ssn_device_overlap(selsnap_device *a, selsnap_device *b);
 
 static inline uint64_t ssn_device_size(const selsnap_device *device) {
-    return device->info.size_bytes;
+    return atomic_load_explicit(&device->size_bytes, memory_order_relaxed);
 }
 
 #endif

@@ -84,6 +84,16 @@ static int counting_change_mark(void *user, uint64_t *ret_mark) {
     return counting->parent->ops.change_mark(counting->parent->user, ret_mark);
 }
 
+static int counting_resize(void *user, uint64_t size_bytes, uint64_t *ret_size_bytes) {
+    const struct counting *counting = user;
+    selsnap_device *parent = counting->parent;
+    if (ssn_device_resize(parent, size_bytes) != SELSNAP_OK) {
+        return atomic_load(&parent->last_error);
+    }
+    *ret_size_bytes = ssn_device_size(parent);
+    return 0;
+}
+
 static void counting_close(void *user) {
     free(user);
 }
@@ -142,8 +152,11 @@ int ssn_counting_device_open(selsnap_device *parent, selsnap_device **ret_device
         .change_mark = under->change_mark != NULL ? counting_change_mark : NULL,
         .close = counting_close,
         .batch = under->batch != NULL ? counting_batch : NULL,
+        .resize = under->resize != NULL ? counting_resize : NULL,
     };
-    int code = ssn_device_open(&ops, &parent->info, counting, ret_device);
+    selsnap_device_info info = parent->info;
+    info.size_bytes = ssn_device_size(parent);
+    int code = ssn_device_open(&ops, &info, counting, ret_device);
     if (code != SELSNAP_OK) {
         free(counting);
     }

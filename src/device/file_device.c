@@ -2,7 +2,7 @@
 /*
  * A file or a block device: the callbacks. Opening is in file_open.c.
  *
- * The file's size is taken once, at open; a file cut short afterwards gives errors. With O_DIRECT, memory that is not
+ * The file's size is taken at open, and when it is asked to grow; a file cut short afterwards gives errors. With O_DIRECT, memory that is not
  * aligned as the system wants it goes through a buffer of the request's own. All results are -errno. Batches are in
  * file_uring.c, where there is io_uring; elsewhere requests are made one after another.
  */
@@ -304,6 +304,22 @@ static int file_change_mark(void *user, uint64_t *ret_mark) {
     return 0;
 }
 
+static int file_resize(void *user, uint64_t size_bytes, uint64_t *ret_size_bytes) {
+    struct file *file = user;
+    int error = ssn_file_size(file, ret_size_bytes);
+    if (error == 0 && !file->is_block && !file->read_only && *ret_size_bytes < size_bytes) {
+        if (size_bytes > INT64_MAX) {
+            return -EFBIG;
+        }
+        if (ftruncate(file->fd, (off_t)size_bytes) != 0) {
+            return -errno;
+        }
+        *ret_size_bytes = size_bytes;
+        return sync_all(file->fd); /* here, as a flush under way would not know of it */
+    }
+    return -error;
+}
+
 static int file_lock(void *user, int exclusive) {
     const struct file *file = user;
     int result;
@@ -348,6 +364,7 @@ int ssn_file_make_device(struct file *file, const selsnap_device_info *info, sel
         .lock = file_lock,
         .unlock = file_unlock,
         .close = file_close,
+        .resize = file_resize,
 #ifdef SSN_URING
         .batch = ssn_file_batch,
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What file_open.c finds out about a file and file_device.c works with. Nothing but `made` and `rings` changes once it
- * is open.
+ * is open, but that it may become longer.
  */
 #ifndef SSN_FILE_DEVICE_H
 #define SSN_FILE_DEVICE_H
@@ -24,6 +24,9 @@ struct file {
     size_t length_align; /* of each piece of a request */
     struct file_rings rings;
 };
+
+/* The size of an open file or block device, now; 0 or errno. */
+int ssn_file_size(const struct file *file, uint64_t *ret_size);
 
 /* Makes the device; it owns `file` from a successful return on. */
 int ssn_file_make_device(struct file *file, const selsnap_device_info *info, selsnap_device **ret_device);

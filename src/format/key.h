@@ -33,10 +33,11 @@ enum ssn_item_type {
     SSN_ITEM_MEMBERSHIP = 15,
     SSN_ITEM_RECEIVED = 16,
     SSN_ITEM_LAYER = 17,
+    SSN_ITEM_SIZE = 18,
 };
 
 static inline bool ssn_item_type_known(uint8_t type) {
-    return type >= SSN_ITEM_SPACE && type <= SSN_ITEM_LAYER;
+    return type >= SSN_ITEM_SPACE && type <= SSN_ITEM_SIZE;
 }
 
 struct ssn_key {

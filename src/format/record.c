@@ -255,3 +255,17 @@ uint64_t ssn_name_hash(uint8_t kind, const char *name) {
     memcpy(bytes + 1, name, len);
     return ssn_checksum(bytes, 1 + len);
 }
+
+uint16_t ssn_size_encode(uint8_t *p, uint64_t origin_bytes) {
+    ssn_put64(p, origin_bytes);
+    return 8;
+}
+
+bool ssn_size_decode(const uint8_t *p, uint16_t len, uint64_t *ret_origin_bytes) {
+    uint64_t origin_bytes = len == 8 ? ssn_get64(p) : 0;
+    if (origin_bytes == 0) {
+        return false;
+    }
+    *ret_origin_bytes = origin_bytes;
+    return true;
+}

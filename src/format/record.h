@@ -146,4 +146,8 @@ bool ssn_name_decode(const uint8_t *p, uint16_t len, char *ret_name);
 bool ssn_property_decode(const uint8_t *p, uint16_t len, char *ret_key, char *ret_value);
 uint64_t ssn_name_hash(uint8_t kind, const char *name);
 
+/* Of a snapshot whose origin had another size (docs/format.md, section 6.12). */
+uint16_t ssn_size_encode(uint8_t *p, uint64_t origin_bytes);
+bool ssn_size_decode(const uint8_t *p, uint16_t len, uint64_t *ret_origin_bytes);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "layers.h"
 #include "overlay.h"
+#include "resize.h"
 #include "snapshot.h"
 
 #include <inttypes.h>
@@ -101,7 +102,8 @@ static int commit(struct making *making) {
     if (making->parent != 0) {
         ssn_layers_put(&txn, making->snap->record.overlay, making->parent);
     }
-    int rc = ssn_store_commit(ss->store, &txn, false);
+    int rc = ssn_snapshot_copy_size(ss, &txn, making->source->id, making->snap->id);
+    rc = rc == SELSNAP_OK ? ssn_store_commit(ss->store, &txn, false) : rc;
     ssn_txn_fini(&txn);
     return rc;
 }

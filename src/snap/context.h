@@ -82,8 +82,9 @@ struct selsnap {
     uint32_t block_bytes;
     uint32_t block_shift;
     uint32_t block_pages; /* pages of a block in the store */
-    uint64_t origin_bytes;
+    uint64_t origin_bytes; /* this and the next change only in resize.c, while nothing else is called */
     uint64_t block_count;  /* blocks of the origin; the last may be short */
+    bool size_unsure;      /* admin: a superblock with another size may be found after a crash */
     uint32_t chunk_blocks; /* blocks handled at once: 1 MiB, but at least a block and at most a run */
 
     pthread_mutex_t admin;
@@ -132,6 +133,11 @@ int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *tr
 /* Reads, writes, flushes with the detail told on failure. */
 int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset);
 int ssn_origin_flush(struct selsnap *ss);
+/* As ssn_device_check(); the device may be longer than the origin. */
+static inline int ssn_origin_check(const struct selsnap *ss, uint64_t offset, uint64_t len, bool write) {
+    return ssn_range_inside(offset, len, ss->origin_bytes) ? ssn_device_check(ss->origin, offset, len, write)
+                                                           : SELSNAP_ERANGE;
+}
 /* SELSNAP_EABANDONED with the detail told, once the host has abandoned the store. */
 int ssn_check_usable(struct selsnap *ss);
 

@@ -109,7 +109,7 @@ static void check_data(struct ssn_check *check, uint64_t first_block, unsigned c
                        const uint8_t *checksums) {
     struct selsnap *ss = check->ss;
     uint64_t pages = (uint64_t)count * ss->block_pages;
-    if (!ssn_range_inside(place, pages, ssn_store_get_facts(ss->store)->store_pages)) {
+    if (!ssn_range_inside(place, pages, ssn_store_size_pages(ss->store))) {
         ssn_check_problem(check, "block %" PRIu64 ": its place %" PRIu64 " is outside the store", first_block, place);
         return;
     }
@@ -264,6 +264,8 @@ static int check_item(struct ssn_check *check) {
         return ssn_check_membership(check);
     case SSN_ITEM_LAYER:
         return ssn_check_layer(check);
+    case SSN_ITEM_SIZE:
+        return ssn_check_size(check);
     default:
         ssn_check_problem(check, "type %u, key %" PRIu64 ", %" PRIu64 ": there is no such type", check->key->type,
                           check->key->major, check->key->minor);

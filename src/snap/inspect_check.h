@@ -51,6 +51,7 @@ int ssn_check_snapshot(struct ssn_check *check);
 int ssn_check_label(struct ssn_check *check);
 int ssn_check_property(struct ssn_check *check);
 int ssn_check_membership(struct ssn_check *check);
+int ssn_check_size(struct ssn_check *check);
 int ssn_check_job(struct ssn_check *check);
 int ssn_check_restored(struct ssn_check *check);
 int ssn_check_state(struct ssn_check *check);

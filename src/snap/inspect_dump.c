@@ -288,6 +288,16 @@ static bool say_layer(struct dump_line *line, const struct ssn_item *item) {
     return true;
 }
 
+static bool say_size(struct dump_line *line, const struct ssn_item *item) {
+    uint64_t bytes = 0;
+    say(line, "size of the origin at snapshot %" PRIu64, item->key.major);
+    if (!ssn_size_decode(item->value, item->len, &bytes)) {
+        return false;
+    }
+    say(line, ": %" PRIu64 " bytes", bytes);
+    return true;
+}
+
 static void say_item(struct dump_line *line, const struct ssn_item *item) {
     static bool (*const by_type[])(struct dump_line *, const struct ssn_item *) = {
         [SSN_ITEM_SPACE] = say_space,       [SSN_ITEM_DESIGNATION] = say_designation,
@@ -298,7 +308,7 @@ static void say_item(struct dump_line *line, const struct ssn_item *item) {
         [SSN_ITEM_RESTORED] = say_restored, [SSN_ITEM_STATE] = say_state,
         [SSN_ITEM_HOLD] = say_hold,         [SSN_ITEM_TERM] = say_term,
         [SSN_ITEM_RECEIVED] = say_received, [SSN_ITEM_MEMBERSHIP] = say_membership,
-        [SSN_ITEM_LAYER] = say_layer,
+        [SSN_ITEM_LAYER] = say_layer,       [SSN_ITEM_SIZE] = say_size,
     };
     bool good = false;
     line->len = 0;

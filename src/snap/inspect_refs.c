@@ -274,6 +274,22 @@ int ssn_check_membership(struct ssn_check *check) {
     return ssn_check_failure(check, "group of snapshot", rc);
 }
 
+int ssn_check_size(struct ssn_check *check) {
+    uint64_t id = check->key->major;
+    uint64_t bytes = 0;
+    if (check->key->minor != 0 || !ssn_size_decode(check->value, check->len, &bytes) ||
+        bytes > check->ss->origin_bytes) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": the size that its origin had is malformed", id);
+        return SELSNAP_OK;
+    }
+    bool there = false;
+    int rc = look(check, SSN_ITEM_SNAPSHOT, id, 0, NULL, &there);
+    if (rc == SELSNAP_OK && !there) {
+        ssn_check_problem(check, "snapshot %" PRIu64 ": a size is noted, but there is no record", id);
+    }
+    return ssn_check_failure(check, "size of snapshot", rc);
+}
+
 /* ---- jobs, state ---- */
 
 static int check_restore(struct ssn_check *check, uint64_t id, const struct ssn_job_record *record) {

@@ -135,7 +135,7 @@ static bool piece_of(struct scrub *scrub, uint64_t from) {
         piece->place = record.place;
     }
     uint64_t pages = (uint64_t)blocks * scrub->ss->block_pages;
-    if (data && !ssn_range_inside(piece->place, pages, ssn_store_get_facts(scrub->ss->store)->store_pages)) {
+    if (data && !ssn_range_inside(piece->place, pages, ssn_store_size_pages(scrub->ss->store))) {
         return false;
     }
     piece->from = (unsigned)ssn_min_u64(from, blocks);

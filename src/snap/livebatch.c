@@ -45,7 +45,7 @@ static void sort_out(struct batch *batch, selsnap_io *const *ios, unsigned count
         bool has_buffers = io->kind == SELSNAP_IO_READ || io->kind == SELSNAP_IO_WRITE;
         bool summed = !has_buffers || ssn_iov_bytes(io->iov, io->iov_count, &len);
         io->result =
-            !summed ? SELSNAP_ERANGE : ssn_device_check(ss->origin, io->offset, len, io->kind != SELSNAP_IO_READ);
+            !summed ? SELSNAP_ERANGE : ssn_origin_check(ss, io->offset, len, io->kind != SELSNAP_IO_READ);
         if (io->result == SELSNAP_OK && len > 0) {
             uint64_t first = ssn_block_of(ss, io->offset);
             uint64_t last = ssn_block_of(ss, io->offset + len - 1);

@@ -154,13 +154,13 @@ static int change_range(struct selsnap *ss, const struct change *change, uint64_
 
 int ssn_live_write(struct selsnap *ss, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t len) {
     struct change change = {CHANGE_WRITE, iov, iov_count, offset};
-    int rc = ssn_device_check(ss->origin, offset, len, true);
+    int rc = ssn_origin_check(ss, offset, len, true);
     return rc != SELSNAP_OK || len == 0 ? rc : change_range(ss, &change, offset, len);
 }
 
 int ssn_live_write_zeroes(struct selsnap *ss, uint64_t offset, uint64_t len) {
     struct change change = {CHANGE_ZEROES, NULL, 0, offset};
-    int rc = ssn_device_check(ss->origin, offset, len, true);
+    int rc = ssn_origin_check(ss, offset, len, true);
     return rc != SELSNAP_OK || len == 0 ? rc : change_range(ss, &change, offset, len);
 }
 
@@ -192,7 +192,7 @@ static int discard_some(struct selsnap *ss, uint64_t first, uint64_t end, uint64
 }
 
 int ssn_live_discard(struct selsnap *ss, uint64_t offset, uint64_t len) {
-    int rc = ssn_device_check(ss->origin, offset, len, true);
+    int rc = ssn_origin_check(ss, offset, len, true);
     if (rc != SELSNAP_OK || len == 0) {
         return rc;
     }

@@ -159,7 +159,7 @@ static int read_beside_pending(struct selsnap *ss, const selsnap_iovec *iov, uin
 }
 
 int ssn_live_read(struct selsnap *ss, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t len) {
-    int rc = ssn_device_check(ss->origin, offset, len, false);
+    int rc = ssn_origin_check(ss, offset, len, false);
     if (rc != SELSNAP_OK || len == 0) {
         return rc;
     }

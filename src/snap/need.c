@@ -30,6 +30,21 @@ int ssn_need_init(struct ssn_need *need, struct ssn_mem *mem, uint64_t block_cou
     return SELSNAP_OK;
 }
 
+void ssn_need_replace(struct ssn_need *need, struct ssn_need *by) {
+    struct ssn_need old = {
+        .mem = need->mem, .pages = need->pages, .slots = need->slots, .slot_count = need->slot_count};
+    need->page_count = by->page_count;
+    need->pages = by->pages;
+    need->slots = by->slots;
+    need->slot_limit = by->slot_limit;
+    need->slot_count = by->slot_count;
+    need->clock = by->clock;
+    by->pages = old.pages;
+    by->slots = old.slots;
+    by->slot_count = old.slot_count;
+    ssn_need_fini(by);
+}
+
 void ssn_need_fini(struct ssn_need *need) {
     for (uint32_t i = 0; i < need->slot_count; i++) {
         ssn_free(need->mem, need->slots[i]);

@@ -54,6 +54,8 @@ struct ssn_need {
 /* slot_bytes: memory for slots. SELSNAP_ENOMEM. */
 int ssn_need_init(struct ssn_need *need, struct ssn_mem *mem, uint64_t block_count, uint64_t slot_bytes);
 void ssn_need_fini(struct ssn_need *need);
+/* While nobody looks: goes on with the pages of another, which is gone then; nothing is known of any block. */
+void ssn_need_replace(struct ssn_need *need, struct ssn_need *by);
 
 static inline uint64_t ssn_need_version(struct ssn_need *need) {
     return atomic_load_explicit(&need->version, memory_order_acquire);

@@ -131,11 +131,24 @@ static int check_devices(struct selsnap *ss, uint32_t flags) {
     return SELSNAP_OK;
 }
 
+/*
+ * A longer device may be one that was about to grow when the process ended, or that somebody made longer: its first
+ * bytes are the origin. By its size alone another device would be told no more, so something else has to speak for it.
+ */
+static bool size_allowed(struct selsnap *ss, const struct ssn_store_facts *facts, uint32_t flags) {
+    uint8_t identity[SELSNAP_IDENTITY_SIZE];
+    uint64_t size = ssn_device_size(ss->origin);
+    bool same = facts->identity_known && ssn_device_identity(ss->origin, identity) &&
+                memcmp(identity, facts->origin_identity, sizeof identity) == 0;
+    return size == facts->origin_bytes ||
+           (size > facts->origin_bytes && (same || !facts->was_clean || (flags & SELSNAP_OPEN_LONGER_ORIGIN) != 0));
+}
+
 /* Whether this is the origin that the store was made for, as it was left. */
 int ssn_context_check_origin(struct selsnap *ss, const struct ssn_store_facts *facts, uint32_t flags) {
     uint8_t identity[SELSNAP_IDENTITY_SIZE];
     uint64_t mark;
-    if (ssn_device_size(ss->origin) != facts->origin_bytes) {
+    if (!size_allowed(ss, facts, flags)) {
         return ssn_fail(&ss->report, SELSNAP_EORIGIN,
                         "the origin has %" PRIu64 " bytes; the store was made for one of "
                         "%" PRIu64,
@@ -484,7 +497,7 @@ void ssn_context_stats(selsnap *ss, selsnap_stats *ret_stats) {
     count_stats(ss, ret_stats);
     ret_stats->block_bytes = ss->block_bytes;
     ret_stats->origin_bytes = ss->origin_bytes;
-    ret_stats->store_bytes = facts->store_pages * SSN_PAGE_SIZE;
+    ret_stats->store_bytes = ssn_store_size_pages(ss->store) * SSN_PAGE_SIZE;
     ret_stats->store_used_bytes = store.used_bytes;
     ret_stats->store_free_bytes = store.free_bytes;
     ret_stats->store_pending_bytes = store.pending_bytes;

@@ -82,8 +82,8 @@ static int build(const struct piece *piece, uint8_t *buf) {
     } else {
         memset(to, 0, (size_t)piece->len);
     }
-    if (end > ss->origin_bytes) {
-        memset(buf + (ss->origin_bytes - begin), 0, (size_t)(end - ss->origin_bytes));
+    if (end > piece->view->bytes) {
+        memset(buf + (piece->view->bytes - begin), 0, (size_t)(end - piece->view->bytes));
     }
     return SELSNAP_OK;
 }
@@ -296,10 +296,10 @@ static int check_designated(struct selsnap_view *view, uint64_t offset, uint64_t
 static int write_range(struct selsnap_view *view, const uint8_t *data, uint64_t len, uint64_t offset) {
     struct selsnap *ss = view->ss;
     int rc = ssn_check_usable(ss);
-    if (rc == SELSNAP_OK && !ssn_range_inside(offset, len, ss->origin_bytes)) {
+    if (rc == SELSNAP_OK && !ssn_range_inside(offset, len, view->bytes)) {
         return ssn_fail(&ss->report, SELSNAP_ERANGE,
                         "%" PRIu64 " bytes at %" PRIu64 " are not inside the device of %" PRIu64 " bytes", len, offset,
-                        ss->origin_bytes);
+                        view->bytes);
     }
     if (rc != SELSNAP_OK || len == 0) {
         return rc;

@@ -145,7 +145,7 @@ struct walk {
 };
 
 static bool inside_store(const struct selsnap *ss, uint64_t place, uint64_t pages) {
-    return ssn_range_inside(place, pages, ssn_store_get_facts(ss->store)->store_pages);
+    return ssn_range_inside(place, pages, ssn_store_size_pages(ss->store));
 }
 
 /* Adds to the transaction what becomes of one entry. */

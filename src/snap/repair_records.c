@@ -157,12 +157,19 @@ static bool received_allowed(struct ssn_repair *repair, const struct ssn_item *i
     return item->key.minor == 0 && ssn_received_record_decode(item->value, item->len, &record);
 }
 
+static bool size_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
+    uint64_t bytes = 0;
+    return item->key.minor == 0 && ssn_size_decode(item->value, item->len, &bytes) &&
+           bytes <= repair->old.origin_bytes;
+}
+
 static const struct belongings all_belongings[] = {
     {SSN_ITEM_PROPERTY, UINT64_MAX, property_allowed, "properties of it may be lost"},
     {SSN_ITEM_HOLD, UINT64_MAX, hold_allowed, "holds of it may be lost"},
     {SSN_ITEM_TERM, 0, term_allowed, "the expiry and quota of it may be lost"},
     {SSN_ITEM_MEMBERSHIP, 0, membership_allowed, "the group that it was made in, if any, is lost"},
     {SSN_ITEM_RECEIVED, 0, received_allowed, "if it was imported, it is not known from where"},
+    {SSN_ITEM_SIZE, 0, size_allowed, "the size of its origin is not known, if it was another"},
 };
 
 static int put_belongings(struct ssn_repair *repair, uint64_t id, const struct belongings *kind) {

@@ -143,6 +143,10 @@ int ssn_snapshot_commit_delete(struct selsnap *ss, struct ssn_snap *snap) {
     if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
         ssn_txn_delete(&txn, &key);
     }
+    key = ssn_key_make(SSN_ITEM_SIZE, snap->id, 0);
+    if (ssn_store_get(ss->store, &key, &item) != SELSNAP_ENOENT) {
+        ssn_txn_delete(&txn, &key);
+    }
     ssn_layers_put_release(ss, &txn, snap);
     ssn_reclaim_note_delete(ss, &txn);
     bool dropped = ssn_designation_release(ss, &txn, snap->group, snap);

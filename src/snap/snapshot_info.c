@@ -4,6 +4,7 @@
 
 #include "designation.h"
 #include "overlay.h"
+#include "resize.h"
 #include "restore.h"
 #include "retention_inner.h"
 
@@ -38,6 +39,7 @@ static int fill_info(struct selsnap *ss, const struct ssn_snap *snap, selsnap_sn
     if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_name_decode(item.value, item.len, info->name))) {
         rc = ssn_fail(&ss->report, SELSNAP_EDAMAGED, "the name of snapshot %" PRIu64 " is damaged", snap->id);
     }
+    rc = rc == SELSNAP_OK ? ssn_snapshot_size(ss, snap->id, &info->origin_bytes) : rc;
     rc = rc == SELSNAP_OK ? ssn_hold_count(ss, snap, &info->holds) : rc;
     struct ssn_term_record term = {0, 0};
     rc = rc == SELSNAP_OK ? ssn_term_get(ss, snap->id, &term) : rc;

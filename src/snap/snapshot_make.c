@@ -7,6 +7,7 @@
 
 #include "deferred.h"
 #include "designation.h"
+#include "resize.h"
 #include "restore.h"
 
 #include <inttypes.h>
@@ -150,6 +151,7 @@ int ssn_snapshot_prepare(struct ssn_making *making) {
      * the snapshot, being younger, would read from the restore's source, though the device did not read so.
      */
     rc = rc == SELSNAP_OK ? ssn_restore_settle(ss) : rc;
+    rc = rc == SELSNAP_OK ? ssn_origin_settle_size(ss) : rc;
     rc = rc == SELSNAP_OK ? ssn_snapshot_refuse_taken(ss, options->name) : rc;
     struct ssn_group *group = NULL;
     rc = rc == SELSNAP_OK ? choose_group(ss, options, &group) : rc;

@@ -13,6 +13,7 @@
 #include "designation.h"
 #include "livedev.h"
 #include "overlay.h"
+#include "resize.h"
 #include "restore.h"
 #include "snapshot.h"
 
@@ -77,9 +78,8 @@ int ssn_view_open(struct selsnap *ss, const selsnap_view_options *options, struc
     view->undesignated = options->undesignated;
     pthread_mutex_lock(&ss->admin);
     rc = find_snap(ss, options, &view->snap);
-    if (rc == SELSNAP_OK) {
-        rc = attach(view);
-    }
+    rc = rc == SELSNAP_OK ? ssn_snapshot_size(ss, view->snap->id, &view->bytes) : rc;
+    rc = rc == SELSNAP_OK ? attach(view) : rc;
     pthread_mutex_unlock(&ss->admin);
     if (rc != SELSNAP_OK) {
         ssn_free(&ss->mem, view);
@@ -365,10 +365,10 @@ static int read_part(struct selsnap_view *view, uint8_t *buf, uint64_t len, uint
 int ssn_view_read(struct selsnap_view *view, uint8_t *buf, uint64_t len, uint64_t offset) {
     struct selsnap *ss = view->ss;
     int rc = ssn_check_usable(ss);
-    if (rc == SELSNAP_OK && !ssn_range_inside(offset, len, ss->origin_bytes)) {
+    if (rc == SELSNAP_OK && !ssn_range_inside(offset, len, view->bytes)) {
         return ssn_fail(&ss->report, SELSNAP_ERANGE,
                         "%" PRIu64 " bytes at %" PRIu64 " are not inside the device of %" PRIu64 " bytes", len, offset,
-                        ss->origin_bytes);
+                        view->bytes);
     }
     while (rc == SELSNAP_OK && len > 0) {
         uint64_t block = ssn_block_of(ss, offset);

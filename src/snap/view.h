@@ -14,6 +14,7 @@ struct selsnap_view {
     struct ssn_overlay *overlay; /* the snapshot's; NULL: a pristine view */
     uint32_t flags;
     uint32_t undesignated;
+    uint64_t bytes; /* of the origin at the snapshot's point */
 };
 
 /* The options are imported and their values allowed; exactly one of id and name is given. */

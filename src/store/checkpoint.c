@@ -7,6 +7,9 @@
  *   commit    the other superblock, flushed
  *   switch    root and generations change, the ring's part becomes free, freed space begins to wait for its readers
  *
+ * A store that grows does so in a checkpoint (grow.c): the new pages come into the space items, and the size into the
+ * superblock. Until the switch nobody has them, the checkpoint included.
+ *
  * A checkpoint that fails before `commit` gives its pages back; frozen stays, and the next one folds it. If it fails in
  * `commit`, its superblock may be on the device all the same: then it stays `unsure`, keeps its pages, and the next one
  * begins by writing that superblock again. One thread at a time, which holds upkeep_busy; no lock is held during I/O.
@@ -143,6 +146,13 @@ static bool remove_set(struct ssn_runs *from, const struct ssn_runs *set) {
     return ok;
 }
 
+/* What the store grows by. */
+static bool add_grown(const struct ssn_fold *fold, struct ssn_runs *freed) {
+    uint64_t old_pages = fold->store->super.store_pages;
+    uint64_t more = fold->super.store_pages - old_pages;
+    return more == 0 || ssn_runs_add(freed, old_pages, more);
+}
+
 /*
  * free = ((old free + last ledger's given) - (last ledger's taken + frozen's taken)) + frozen's given: as the pages
  * that become free and those that no longer are.
@@ -158,8 +168,8 @@ static int fold_space(struct ssn_fold *fold) {
     bool ok = copy_set(&fold->folded, &store->frozen.taken) && add_set(&fold->folded, &space->ledger_taken) &&
               copy_set(&fold->frozen_given, &store->frozen.given) &&
               ssn_space_copy_runs(&freed, &space->ledger_given) && remove_set(&freed, &fold->folded) &&
-              add_set(&freed, &fold->frozen_given) && ssn_space_copy_runs(&used, &fold->folded) &&
-              remove_set(&used, &fold->frozen_given);
+              add_set(&freed, &fold->frozen_given) && add_grown(fold, &freed) &&
+              ssn_space_copy_runs(&used, &fold->folded) && remove_set(&used, &fold->frozen_given);
     int rc = ok ? ssn_space_fold(space, &store->root, &freed, &used, &fold->space) : SELSNAP_ENOMEM;
     ssn_runs_fini(&freed);
     ssn_runs_fini(&used);
@@ -288,7 +298,7 @@ static int build(struct ssn_fold *fold) {
         return rc;
     }
     atomic_fetch_add(&store->pages_written, fold->built.pages_written);
-    uint64_t area_pages = store->store_pages - store->area;
+    uint64_t area_pages = super->store_pages - store->area;
     super->incompat |= fold->built.holes > 0 ? (uint32_t)SSN_INCOMPAT_HOLES : 0;
     super->root_place = fold->built.root.place;
     super->root_checksum = fold->built.root.checksum;
@@ -330,6 +340,7 @@ static struct ssn_fold *fold_new(struct ssn_store *store) {
             ssn_runs_init(all[i], store->mem);
         }
         fold->super = store->super;
+        fold->super.store_pages = ssn_max_u64(store->super.store_pages, store->grow_to);
         fold->end = store->frozen_end; /* set at the swap, by this thread */
         fold->ring_used = store->frozen_used;
         fold->failures = atomic_load(&store->flush_failures);
@@ -359,9 +370,21 @@ static int prepare(struct ssn_fold *fold) {
 
 /* ---- commit and switch ---- */
 
+/* Before anything can name what is new. */
+static void switch_size(struct ssn_store *store) {
+    uint64_t pages = store->super.store_pages;
+    if (pages != atomic_load(&store->store_pages)) {
+        ssn_pages_grow(store->pages, pages);
+        ssn_space_grow(&store->space, pages);
+        atomic_store(&store->store_pages, pages);
+        atomic_store(&store->fixed_reserve, ssn_store_reserve(pages));
+    }
+}
+
 static void switch_over(struct ssn_fold *fold) {
     struct ssn_store *store = fold->store;
     struct ssn_generation old;
+    switch_size(store);
     pthread_mutex_lock(&store->journal.lock);
     pthread_rwlock_wrlock(&store->index_lock);
     store->root = fold->built.root;

@@ -57,7 +57,7 @@ struct ssn_pages {
     selsnap_device *device;
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint64_t first_place;
-    uint64_t store_pages;
+    _Atomic uint64_t store_pages; /* only rises */
     bool salvage;          /* a page that cannot be read is a damaged one */
     struct mended *mended; /* a list; changed by one thread alone */
     _Atomic uint64_t reads;
@@ -448,6 +448,10 @@ int ssn_pages_mend(struct ssn_pages *pages, const struct ssn_root *root, const u
     memcpy(mended->page, page, SSN_PAGE_SIZE);
     pages->mended = mended;
     return SELSNAP_OK;
+}
+
+void ssn_pages_grow(struct ssn_pages *pages, uint64_t store_pages) {
+    atomic_store(&pages->store_pages, store_pages);
 }
 
 void ssn_pages_salvage(struct ssn_pages *pages) {

@@ -36,9 +36,9 @@ struct ssn_space {
     struct ssn_pages *tree;
     struct ssn_readers *readers;
     uint64_t area; /* first place of the area */
-    uint64_t store_pages;
 
     pthread_mutex_t lock;
+    uint64_t store_pages; /* changes at a switch: whoever runs the checkpoint may read it without the lock */
     struct ssn_root root;
     uint64_t free_pages; /* sum of root's space items */
     struct ssn_runs busy;
@@ -94,6 +94,8 @@ void ssn_space_undo_meta(struct ssn_space *space, const struct ssn_runs *taken);
 /* Room for ssn_space_switch(). */
 bool ssn_space_prepare_switch(struct ssn_space *space, const struct ssn_runs *folded, const struct ssn_runs *freed,
                               const struct ssn_runs *given);
+/* The store has more pages; they become free with the switch that follows. */
+void ssn_space_grow(struct ssn_space *space, uint64_t store_pages);
 /*
  * A checkpoint is durable: `folded` is no longer in space items, `freed` has come into them. taken and given are the
  * new ledger's, and move in.

@@ -164,6 +164,12 @@ bool ssn_space_prepare_switch(struct ssn_space *space, const struct ssn_runs *fo
     return ok;
 }
 
+void ssn_space_grow(struct ssn_space *space, uint64_t store_pages) {
+    pthread_mutex_lock(&space->lock);
+    space->store_pages = store_pages;
+    pthread_mutex_unlock(&space->lock);
+}
+
 void ssn_space_switch(struct ssn_space *space, const struct ssn_root *root, uint64_t free_pages,
                       const struct ssn_runs *folded, const struct ssn_runs *freed, struct ssn_runs *taken,
                       struct ssn_runs *given) {

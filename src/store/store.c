@@ -218,11 +218,8 @@ int ssn_store_activate(struct ssn_store *store) {
     return rc;
 }
 
-/* Writes the present superblock with other flags. upkeep_busy. */
-static int write_flags(struct ssn_store *store, uint32_t flags, uint64_t change_mark) {
-    struct ssn_superblock super = store->super;
-    super.flags |= flags;
-    super.change_mark = change_mark;
+/* upkeep_busy. */
+static int write_super(struct ssn_store *store, struct ssn_superblock super) {
     int rc = ssn_super_write(store, &super);
     if (rc == SELSNAP_OK) {
         pthread_mutex_lock(&store->journal.lock);
@@ -230,6 +227,14 @@ static int write_flags(struct ssn_store *store, uint32_t flags, uint64_t change_
         pthread_mutex_unlock(&store->journal.lock);
     }
     return rc;
+}
+
+/* Writes the present superblock with other flags. upkeep_busy. */
+static int write_flags(struct ssn_store *store, uint32_t flags, uint64_t change_mark) {
+    struct ssn_superblock super = store->super;
+    super.flags |= flags;
+    super.change_mark = change_mark;
+    return write_super(store, super);
 }
 
 static int close_clean(struct ssn_store *store, uint32_t flags, uint64_t change_mark) {
@@ -269,6 +274,22 @@ int ssn_store_abandon(struct ssn_store *store) {
         rc = ssn_checkpoint_run(store, 0, 0, false); /* its superblock may be in the slot that is written next */
     }
     rc = rc != SELSNAP_OK ? rc : write_flags(store, SSN_SUPER_ABANDONED, store->super.change_mark);
+    ssn_upkeep_end(store, false, rc);
+    return rc;
+}
+
+int ssn_store_set_origin(struct ssn_store *store, uint64_t origin_bytes) {
+    if (!store->journal.ready) {
+        return SELSNAP_EREADONLY;
+    }
+    ssn_upkeep_begin(store);
+    int rc = SELSNAP_OK;
+    if (store->unsure != NULL) {
+        rc = ssn_checkpoint_run(store, 0, 0, false); /* as in ssn_store_abandon() */
+    }
+    struct ssn_superblock super = store->super;
+    super.origin_bytes = origin_bytes;
+    rc = rc == SELSNAP_OK ? write_super(store, super) : rc;
     ssn_upkeep_end(store, false, rc);
     return rc;
 }

@@ -22,8 +22,8 @@ struct ssn_store;
 struct ssn_store_facts {
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint32_t block_bytes;
-    uint64_t store_pages;
-    uint64_t origin_bytes;
+    uint64_t store_pages; /* at the open; it may grow: ssn_store_size_pages() */
+    uint64_t origin_bytes; /* at the open, too */
     bool identity_known;
     uint8_t origin_identity[SELSNAP_IDENTITY_SIZE];
     bool was_clean;  /* closed cleanly before this open */
@@ -219,6 +219,15 @@ uint64_t ssn_store_flush_failures(struct ssn_store *store);
 int ssn_store_checkpoint(struct ssn_store *store);
 /* Percent of the journal, or of the memory for changes, in use; whichever is more. */
 unsigned ssn_store_pressure(struct ssn_store *store);
+/*
+ * Makes the store so many bytes long, or as long as its device is now (0), beside all else. SELSNAP_EINVAL: shorter than
+ * it is, or than a page. SELSNAP_ETOOSMALL: the device is. SELSNAP_ESTORE: it may become so later, or be found so.
+ */
+int ssn_store_grow(struct ssn_store *store, uint64_t bytes);
+uint64_t ssn_store_size_pages(const struct ssn_store *store);
+/* Writes a superblock with this size of the origin. SELSNAP_ESTORE: it may be found after a crash, until another call
+ * works. */
+int ssn_store_set_origin(struct ssn_store *store, uint64_t origin_bytes);
 /* Writes a superblock that says so. */
 int ssn_store_abandon(struct ssn_store *store);
 

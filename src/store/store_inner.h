@@ -61,10 +61,10 @@ struct ssn_store {
     bool readers_made, space_made, journal_made, locks_made; /* what close has to undo */
     struct ssn_store_facts facts;
     struct ssn_pages *pages;
-    uint64_t area; /* first place of the area */
-    uint64_t store_pages;
-    uint64_t fixed_reserve; /* pages */
-    uint64_t map_limit;     /* bytes of maps and runs; 0: none */
+    uint64_t area;                  /* first place of the area */
+    _Atomic uint64_t store_pages;   /* as the newest durable superblock says; changed by upkeep_busy, only rises */
+    _Atomic uint64_t fixed_reserve; /* pages; follows store_pages */
+    uint64_t map_limit;             /* bytes of maps and runs; 0: none */
 
     pthread_mutex_t upkeep_lock;
     pthread_cond_t upkeep_changed;
@@ -73,6 +73,7 @@ struct ssn_store {
     int upkeep_result;           /* upkeep_lock: of the last one */
     struct ssn_superblock super; /* upkeep_busy: the newest durable one */
     struct ssn_fold *unsure;     /* upkeep_busy */
+    uint64_t grow_to;            /* upkeep_busy: pages that the next checkpoint makes the store have; 0: as it is */
 
     struct ssn_journal journal;
 

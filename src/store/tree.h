@@ -35,6 +35,8 @@ struct ssn_pages; /* the page cache: fixed slots, found by (place, checksum), CL
 int ssn_pages_open(struct ssn_mem *mem, struct ssn_report *report, selsnap_device *device, const uint8_t *store_id,
                    uint64_t first_place, uint64_t store_pages, uint64_t cache_bytes, struct ssn_pages **ret_pages);
 void ssn_pages_close(struct ssn_pages *pages);
+/* The store has become longer. Before a root is used that names what is new. */
+void ssn_pages_grow(struct ssn_pages *pages, uint64_t store_pages);
 /* From now on a page that cannot be read is tried once more, and then is a damaged one. */
 void ssn_pages_salvage(struct ssn_pages *pages);
 /* Pages read from the device so far. */

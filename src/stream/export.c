@@ -80,6 +80,10 @@ static int load_base(struct export *export) {
         return ssn_fail(&ss->report, SELSNAP_EINVAL, "the base, \"%s\", is not older than \"%s\"", info.name,
                         header->name);
     }
+    if (info.origin_bytes != header->origin_bytes) {
+        return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                        "the origin had another size at the base, \"%s\": a whole stream is needed", info.name);
+    }
     header->flags |= SSN_STREAM_FLAG_INCREMENT;
     memcpy(header->base_store_id, header->store_id, sizeof header->base_store_id);
     header->base_snapshot_id = info.id;
@@ -101,7 +105,7 @@ static int load(struct export *export) {
     header->flags |= (export->options->flags & SELSNAP_EXPORT_AS_CHANGED) != 0 ? SELSNAP_STREAM_AS_CHANGED : 0;
     header->flags |= (export->options->flags & SELSNAP_EXPORT_SKIP_LOST) != 0 ? SELSNAP_STREAM_LOSSY : 0;
     header->block_bytes = ss->block_bytes;
-    header->origin_bytes = ss->origin_bytes;
+    header->origin_bytes = info.origin_bytes;
     memcpy(header->store_id, ssn_store_get_facts(ss->store)->store_id, sizeof header->store_id);
     header->snapshot_id = info.id;
     header->point = info.point;
@@ -139,7 +143,7 @@ static int read_blocks(struct export *export, uint64_t first, uint64_t count, ui
     struct selsnap *ss = export->ss;
     uint64_t offset = ssn_offset_of(ss, first);
     uint64_t bytes = count << ss->block_shift;
-    uint64_t inside = ssn_min_u64(bytes, ss->origin_bytes - offset);
+    uint64_t inside = ssn_min_u64(bytes, export->header->origin_bytes - offset);
     memset(buf + inside, 0, (size_t)(bytes - inside));
     return ssn_view_read(export->view, buf, inside, offset);
 }

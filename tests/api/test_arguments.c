@@ -246,7 +246,7 @@ static void test_flags__unknown__einval(void **state) {
     format.reserved = 1;
     assert_refused(selsnap_format(rig.store, rig.origin, &format));
     selsnap_open_options open = SELSNAP_OPEN_OPTIONS_INIT;
-    open.flags = 0x20;
+    open.flags = 0x40;
     assert_refused(selsnap_open(rig.store, rig.origin, &open, &ss));
     open.flags = 0;
     open.allocator = heap_allocator(&rig.heap);

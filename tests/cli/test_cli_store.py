@@ -197,6 +197,67 @@ class Origins(CliTest):
         self.cmd("list")
 
 
+class Grow(CliTest):
+    store_size = "4M"
+    format_options = ("--journal-size", "64K")
+
+    def test_grow__full_store__takes_what_it_refused(self):
+        self.cmd("create", "a")
+        old = bytes(self.content)
+        new = self.random.randbytes(8 * MIB)
+        result = self.cmd("write", "--live", "--offset", "0", "--json", data=new, code=FAILED)
+        self.assertIn("selsnap grow", result.error["hint"])
+        result = self.cmd("grow", "--size", "16M", "--json").json
+        self.assertEqual(result, {"store_bytes": 16 * MIB, "grown_bytes": 12 * MIB})
+        self.assertEqual(os.path.getsize(self.store), 16 * MIB)
+        self.cmd("write", "--live", "--offset", "0", data=new)
+        self.assertEqual(self.cmd("read", "a").out, old)
+        self.assertEqual(self.get(self.origin), new)
+        self.assertEqual(self.cmd("info", "--json").json["store_bytes"], 16 * MIB)
+        self.cmd("check")
+
+    def test_grow__file_made_longer__is_taken_whole(self):
+        os.truncate(self.store, 6 * MIB + 100)
+        text = self.cmd("grow").text
+        self.assertIn("6.0 MiB", text)
+        self.assertIn("2.0 MiB", text)
+        self.assertEqual(self.cmd("grow", "--json").json, {"store_bytes": 6 * MIB, "grown_bytes": 0})
+        self.cmd("check")
+
+    def test_grow__live_device__snapshots_keep_their_size(self):
+        self.cmd("create", "a")
+        old = bytes(self.content)
+        result = self.cmd("grow", "--live", "--size", "9M", "--json").json
+        self.assertEqual(result, {"origin_bytes": 9 * MIB, "grown_bytes": MIB})
+        self.assertEqual(self.get(self.origin), old + bytes(MIB))
+        self.cmd("create", "b")
+        self.cmd("write", "--live", "--offset", 8 * MIB - 100, data=b"x" * 200)
+        self.assertEqual(self.cmd("read", "a").out, old)
+        self.assertEqual(self.cmd("read", "b").out, old + bytes(MIB))
+        self.assertEqual(self.cmd("show", "a", "--json").json["origin_bytes"], 8 * MIB)
+        self.cmd("export", "a", "--output", os.path.join(self.dir, "a.stream"))
+        self.cmd("export", "b", "--base", "a", code=FAILED)
+        self.run_tool("import", "--to", os.path.join(self.dir, "copy"), os.path.join(self.dir, "a.stream"))
+        self.assertEqual(self.get(os.path.join(self.dir, "copy")), old)
+        os.truncate(self.origin, 10 * MIB)  # the device is made longer by somebody else
+        self.cmd("list", code=FAILED)
+        self.cmd("grow", "--live", "--origin-changed")
+        self.assertEqual(self.cmd("info", "--json").json["origin_bytes"], 10 * MIB)
+        self.refused("SELSNAP_EINVAL", "grow", "--live", "--size", "8M")
+        self.cmd("check")
+
+    def test_grow__not_possible__refused(self):
+        before = self.get(self.store)
+        self.assertIn("shorter", self.refused("SELSNAP_EINVAL", "grow", "--size", "3M")["hint"])
+        self.refused("SELSNAP_EREADONLY", "grow", "--size", "8M", "--read-only")
+        self.refused("SELSNAP_ESTORE", "grow", "--size", "8388607T")
+        self.cmd("grow", "--size", "0", code=USAGE)
+        self.cmd("grow", "--size", "9000000T", code=USAGE)
+        self.cmd("grow", "a", code=USAGE)
+        self.assertEqual(len(self.get(self.store)), len(before))
+        self.cmd("check")
+
+
 class Full(CliTest):
     store_size = "4M"
     format_options = ("--journal-size", "64K")

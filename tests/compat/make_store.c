@@ -158,19 +158,21 @@ static void copy_device(const struct maker *maker, selsnap_device *device, const
     close_out(out, info.size_bytes, name);
 }
 
-static void extract(const struct maker *maker, const char *stage, uint64_t id, uint32_t flags, FILE *lost) {
+static void extract(const struct maker *maker, const char *stage, const selsnap_snapshot_info *info, uint32_t flags,
+                    FILE *lost) {
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
     selsnap_view *view = NULL;
     char name[64];
-    (void)snprintf(name, sizeof name, "%" PRIu64 "%s", id, flags != 0 ? ".frozen" : ".changed");
+    (void)snprintf(name, sizeof name, "%" PRIu64 "%s", info->id, flags != 0 ? ".frozen" : ".changed");
     FILE *out = open_out(maker, stage, name);
-    options.id = id;
+    options.id = info->id;
     options.flags = flags;
     options.undesignated = SELSNAP_UNDESIGNATED_ZEROS;
     must(selsnap_view_open(maker->ss, &options, &view), "view");
     const char *comma = "";
-    for (uint64_t block = 0; block < BLOCKS; block++) {
-        uint64_t len = block_len(maker, block);
+    for (uint64_t block = 0; block * maker->block_bytes < info->origin_bytes; block++) {
+        uint64_t rest = info->origin_bytes - block * maker->block_bytes;
+        uint64_t len = rest < maker->block_bytes ? rest : maker->block_bytes;
         int code = selsnap_view_read(view, maker->buf, len, block * maker->block_bytes);
         if (code == SELSNAP_ELOST) {
             memset(maker->buf, 0, len);
@@ -184,7 +186,7 @@ static void extract(const struct maker *maker, const char *stage, uint64_t id, u
         put_part(out, maker->buf, len, name);
     }
     must(selsnap_view_close(view), "view close");
-    close_out(out, maker->origin_bytes, name);
+    close_out(out, info->origin_bytes, name);
 }
 
 static void describe(const struct maker *maker, const char *stage, const selsnap_snapshot_info *info, FILE *out) {
@@ -193,8 +195,8 @@ static void describe(const struct maker *maker, const char *stage, const selsnap
     const char *comma = "";
     (void)fprintf(out,
                   "{\"id\": %" PRIu64 ", \"name\": \"%s\", \"point\": %" PRIu64
-                  ", \"designation\": \"%s\", \"blocks\": %" PRIu64 ", \"ranges\": [",
-                  info->id, info->name, info->point, info->designation, info->block_count);
+                  ", \"designation\": \"%s\", \"blocks\": %" PRIu64 ", \"origin_bytes\": %" PRIu64 ", \"ranges\": [",
+                  info->id, info->name, info->point, info->designation, info->block_count, info->origin_bytes);
     must(selsnap_snapshot_get_subset(maker->ss, info->id, &subset), "subset");
     for (uint64_t at = 0; selsnap_subset_next(subset, at, &range) == SELSNAP_OK; at = range.offset + range.len) {
         (void)fprintf(out, "%s[%" PRIu64 ", %" PRIu64 "]", comma, range.offset, range.len);
@@ -204,9 +206,9 @@ static void describe(const struct maker *maker, const char *stage, const selsnap
     int64_t expiry = 0;
     must(selsnap_snapshot_get_expiry(maker->ss, info->id, &expiry), "expiry");
     (void)fprintf(out, "], \"expiry\": %" PRId64 ", \"quota\": %" PRIu64 ", \"lost\": [", expiry, info->quota_bytes);
-    extract(maker, stage, info->id, SELSNAP_VIEW_PRISTINE, out);
+    extract(maker, stage, info, SELSNAP_VIEW_PRISTINE, out);
     if (info->changed != 0) {
-        extract(maker, stage, info->id, 0, NULL);
+        extract(maker, stage, info, 0, NULL);
     }
     (void)fprintf(out, "]}");
 }
@@ -365,6 +367,33 @@ static void blocks_are_lost(struct maker *maker) {
     close_all(maker);
 }
 
+/* The origin is copied to a longer device, and grows to the length of that. */
+static void origin_grows(struct maker *maker) {
+    selsnap_device *longer = NULL;
+    selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
+    options.flags = SELSNAP_OPEN_NO_AHEAD | SELSNAP_OPEN_LONGER_ORIGIN;
+    open_all(maker, (uint64_t)STORE_BYTES * (maker->block_bytes / 4096));
+    snapshot(maker, "short", NULL, NULL);
+    write_blocks(maker, 10, 5);
+    must(selsnap_close(maker->ss), "close");
+    must(selsnap_device_open_memory(maker->origin_bytes + 3 * (uint64_t)maker->block_bytes, 0, &longer), "origin");
+    for (uint64_t block = 0; block < BLOCKS; block++) {
+        uint64_t len = block_len(maker, block);
+        must(selsnap_device_read(maker->origin, maker->buf, len, block * maker->block_bytes), "device");
+        must(selsnap_device_write(longer, maker->buf, len, block * maker->block_bytes), "device");
+    }
+    selsnap_device_close(maker->origin);
+    maker->origin = longer;
+    must(selsnap_open(maker->store, maker->origin, &options, &maker->ss), "open");
+    must(selsnap_grow_origin(maker->ss, 0), "grow");
+    maker->origin_bytes = selsnap_size(maker->ss);
+    write_blocks(maker, BLOCKS - 2, 4);
+    snapshot(maker, "long", NULL, NULL);
+    write_blocks(maker, BLOCKS - 1, 4);
+    leave_stage(maker, "11-grown");
+    close_all(maker);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         (void)fprintf(stderr, "usage: make_store DIR BLOCK_BYTES\n");
@@ -379,6 +408,7 @@ int main(int argc, char **argv) {
     closed_and_opened(&maker);
     close_all(&maker);
     blocks_are_lost(&maker);
+    origin_grows(&maker);
     free(maker.buf);
     return 0;
 }

@@ -21,7 +21,7 @@ SECTOR_PAYLOAD = SECTOR - 56
 RUN = 256
 SLOTS = (0, 16)
 SPACE, DESIGNATION, RANGES, NAME, SNAPSHOT, LABEL, PROPERTY, ENTRY, OVERLAY, JOB, RESTORED, STATE, \
-    HOLD, TERM, MEMBERSHIP, RECEIVED, LAYER = range(1, 18)
+    HOLD, TERM, MEMBERSHIP, RECEIVED, LAYER, SIZE = range(1, 19)
 DATA, ZERO, MARK, LOST_ROOM, LOST_READ, LOST_DAMAGE = range(1, 7)
 LEVEL_MAX = 7
 HOLE = 65535
@@ -326,7 +326,7 @@ class Store:
         need(not self.in_hole((DESIGNATION, 0, 0), (PROPERTY, whole, whole)) and
              not self.in_hole((JOB, 0, 0), (RESTORED, whole, whole)), "records are in a hole")
         for (kind, major, minor), value in sorted(self.items.items()):
-            need(SPACE <= kind <= LAYER, "items of type %d" % kind)
+            need(SPACE <= kind <= SIZE, "items of type %d" % kind)
             if kind == DESIGNATION:
                 self.designations[major] = self.designation(major, value)
             elif kind == RANGES:
@@ -523,11 +523,23 @@ class Store:
         need(kind != MARK, "block %d resolves to a mark" % block)
         return bytes(self.block_bytes) if kind == ZERO else self.copy(block, place, wanted, key)
 
+    def size_of(self, snap):
+        """[F-19] How long the origin was at the snapshot's point."""
+        value = self.items.get((SIZE, snap["id"], 0))
+        if value is None:
+            need(not self.in_hole((SIZE, snap["id"], 0), (SIZE, snap["id"], 0)), "a hole where a size may be")
+            return self.super.origin_bytes
+        need(len(value) == 8, "size of snapshot %d" % snap["id"])
+        size = struct.unpack("<Q", value)[0]
+        need(0 < size <= self.super.origin_bytes, "size of snapshot %d" % snap["id"])
+        return size
+
     def extract(self, snap, out, frozen=False):
         """Writes the snapshot's blocks to where they belong; all else stays a hole. Gives the lost blocks."""
         lost = []
         with open(out, "wb") as file:
-            file.truncate(self.super.origin_bytes)
+            size = self.size_of(snap)
+            file.truncate(size)
             for first, count in self.subset(snap["designation"]):
                 for block in range(first, first + count):
                     try:
@@ -536,7 +548,7 @@ class Store:
                         lost.append(block)
                         continue
                     file.seek(block * self.block_bytes)
-                    file.write(data[:self.super.origin_bytes - block * self.block_bytes])
+                    file.write(data[:size - block * self.block_bytes])
         return lost
 
     def listing(self):
@@ -546,6 +558,7 @@ class Store:
             "point": snap["point"],
             "designation": self.designations[snap["designation"]]["name"],
             "blocks": self.designations[snap["designation"]]["blocks"],
+            "origin_bytes": self.size_of(snap),
             "ranges": [[first * self.block_bytes,
                         min((first + count) * self.block_bytes, self.super.origin_bytes) - first * self.block_bytes]
                        for first, count in self.subset(snap["designation"])],

@@ -21,7 +21,7 @@ import xxh3
 MAKE_STORE = None
 BLOCK_SIZES = (4096, 8192)
 STAGES = ("1-journal", "1-recovered", "2-more", "3-tree", "4-tree and journal", "5-reclaiming", "6-restoring", "7-done",
-          "8-closed", "9-opened", "10-lost")
+          "8-closed", "9-opened", "10-lost", "11-grown")
 
 
 def content(path):
@@ -176,6 +176,16 @@ class Stores(unittest.TestCase):
             data = store.pages(place, store.block_pages)
             self.assertTrue(short < size and any(data[:short]) and not any(data[short:]))
             self.assertEqual(xxh3.checksum(data), wanted)
+
+    def test_sizes__origin_grew__each_snapshot_has_its_own(self):
+        """[F-19] And its short last block was preserved with zeros behind the old end."""
+        for size in BLOCK_SIZES:
+            store = self.open(size, "11-grown")
+            short, long = (snap for _, snap in sorted(store.snapshots.items()))
+            self.assertEqual(store.size_of(long), store.super.origin_bytes)
+            self.assertEqual(store.size_of(short), store.super.origin_bytes - 3 * size)
+            data = store.read_block(short, store.size_of(short) // size)
+            self.assertTrue(any(data[:store.size_of(short) % size]) and not any(data[store.size_of(short) % size:]))
 
     def test_journal__after_a_recovery__carries_the_new_incarnation(self):
         """[F-15], and older batches before it still count [F-7]."""

@@ -243,6 +243,9 @@ void script_step(struct model *m, const struct step *step) {
     case STEP_RESTORE:
         restore(m, step);
         break;
+    case STEP_GROW:
+        model_do_grow(m, step->a * 4096);
+        break;
     case STEP_WORK:
         model_do_step(m, (uint32_t)step->a, step->b);
         break;

@@ -40,6 +40,7 @@ enum step_kind {
     STEP_VIEW_RESET,
     STEP_VIEW_CLOSE,
     STEP_RESTORE,
+    STEP_GROW,
     STEP_WORK,
     STEP_REOPEN,
     STEP_CLONE,
@@ -86,6 +87,8 @@ struct step {
 #define VIEW_RESET(slot)                  {STEP_VIEW_RESET, slot, 0, 0}
 #define VIEW_CLOSE(slot)                  {STEP_VIEW_CLOSE, slot, 0, 0}
 #define RESTORE(slot, mask)               {STEP_RESTORE, slot, mask, 0}
+/* The store has so many pages more than it had at first. */
+#define GROW(pages)                       {STEP_GROW, 0, pages, 0}
 #define WORK(flags, budget)               {STEP_WORK, 0, flags, budget} /* selsnap_step() */
 /* A clone of a snapshot into a slot; changed: 1, as changed. */
 #define CLONE(source, slot, changed)      {STEP_CLONE, slot, source, changed}

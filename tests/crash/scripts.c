@@ -400,6 +400,39 @@ static const struct step mixed4k[] = {
     END,
 };
 
+/* The store grows: with changes in the journal, with nothing in it, twice in a row; what is new is used, and freed. */
+static const struct step grows[] = {
+    CREATE(0, 0xff, FAIL),
+    WRITE(0, 24),
+    GROW(3),
+    WRITE(20, 20),
+    DELETE(0),
+    GROW(11),
+    GROW(12),
+    CREATE(1, 0x7f, FAIL),
+    WRITE(0, 40),
+    WORK(0, 1000),
+    GROW(40),
+    WORK(CHECKPOINT, 1),
+    REOPEN,
+    WRITE(40, 24),
+    END,
+};
+
+/* A store that is full grows, by little and by much, and takes what it refused. */
+static const struct step full_grows[] = {
+    CREATE(0, 0xffffff, FAIL),
+    WRITE(0, 192),
+    CREATE(1, 0xffffff, FAIL),
+    WRITE(0, 160),
+    GROW(1),
+    WRITE(0, 16),
+    DELETE(0),
+    GROW(64),
+    WRITE(0, 160),
+    END,
+};
+
 const struct script scripts[] = {
     {"first-writes", &small, first_writes, 2},
     {"batches", &small, batches, 2},
@@ -424,6 +457,8 @@ const struct script scripts[] = {
     {"restore-over", &small, restore_over, 3},
     {"checkpoints", &small, checkpoints, 2},
     {"journal-wrap", &small, journal_wrap, 12},
+    {"grows", &small, grows, 8},
+    {"full-grows", &full, full_grows, 8},
     {"full-give-up", &full, full_give_up, 8},
     {"full-fail", &full, full_fail, 8},
     {"atomic-4k", &atomic4k, mixed, 2},

@@ -91,6 +91,14 @@ static int call_device_flush(struct world *w) {
     return selsnap_device_flush(w->origin->device);
 }
 
+static int call_grow_store(struct world *w) {
+    return selsnap_grow_store(w->ss, (2 << 20) + (64 << 10));
+}
+
+static int call_grow_origin(struct world *w) {
+    return selsnap_grow_origin(w->ss, WORLD_BYTES + 4096);
+}
+
 static int call_device_get_info(struct world *w) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     return selsnap_device_get_info(w->origin->device, &info);
@@ -173,6 +181,12 @@ static int call_store_origin_hint(struct world *w) {
 static void close_view(struct world *w) {
     (void)!selsnap_view_close(w->view);
     w->view = NULL;
+}
+
+/* Nothing is under way. */
+static void end_restore(struct world *w) {
+    close_view(w);
+    (void)!selsnap_restore_run(w->ss, w->job, NULL, NULL);
 }
 
 /* The context is lost, so that the store has to be recovered. */
@@ -630,6 +644,8 @@ const struct call calls[] = {
     CALL("freeze", call_freeze),
     CALL("get_quota", call_get_quota),
     CALL("get_stats", call_get_stats),
+    CALL_ON("grow_origin", end_restore, call_grow_origin),
+    CALL("grow_store", call_grow_store),
     CALL("hold_add", call_hold_add),
     CALL("hold_next", call_hold_next),
     CALL("hold_release", call_hold_release),

@@ -81,8 +81,10 @@ void world_open(struct world *world) {
     memset(world, 0, sizeof *world);
     pattern_fill(content, sizeof content, 0, 0, 0);
     wire_init(&world->wire, false);
-    world->origin = testdev_open(&world->wire, 'o', WORLD_BYTES, 512, content);
-    world->store = testdev_open(&world->wire, 's', STORE_BYTES, 1, NULL);
+    const struct testdev_kind of_origin = {.logical = 512, .most = 2 * WORLD_BYTES};
+    world->origin = testdev_open_kind(&world->wire, 'o', WORLD_BYTES, &of_origin, content);
+    const struct testdev_kind kind = {.most = 2 * STORE_BYTES};
+    world->store = testdev_open_kind(&world->wire, 's', STORE_BYTES, &kind, NULL);
     selsnap_format_options options = SELSNAP_FORMAT_OPTIONS_INIT;
     options.journal_bytes = JOURNAL_BYTES;
     must(selsnap_format(world->store->device, world->origin->device, &options));

@@ -219,7 +219,7 @@ static void fill_origin(struct model *m) {
             memset(m->live + block * m->block_bytes, 0, model_block_len(m, block));
         }
     }
-    const struct testdev_kind kind = {m->config->logical, m->config->atomic, m->config->write_through};
+    const struct testdev_kind kind = {m->config->logical, m->config->atomic, m->config->write_through, 0};
     m->origin = testdev_open_kind(&m->wire, 'o', m->size, &kind, m->live);
 }
 
@@ -232,9 +232,11 @@ static void format_store(struct model *m) {
         if (m->store != NULL) {
             selsnap_device_close(m->store->device);
         }
-        const struct testdev_kind kind = {0, m->config->atomic, m->config->write_through};
+        const struct testdev_kind kind = {0, m->config->atomic, m->config->write_through, size + MODEL_GROWTH};
         m->store = testdev_open_kind(&m->wire, 's', size, &kind, NULL);
         code = selsnap_format(m->store->device, m->origin->device, &options);
+        m->store_first = size / 4096 * 4096;
+        m->store_bytes = m->store_first;
     }
     (void)model_result(m, code, 0);
 }

@@ -152,6 +152,9 @@ struct model {
     struct m_job jobs[MODEL_JOBS];
 
     uint64_t store_quota; /* in MODEL_QUOTA_UNIT; 0: none */
+    uint64_t store_first;  /* bytes of the store when it was made */
+    uint64_t store_bytes;  /* and now */
+    uint64_t store_longer; /* or more, up to this: it may have grown; 0: it has not */
 
     enum pending pending;
     unsigned pending_slot;
@@ -309,6 +312,15 @@ void model_check_diff(struct model *m);
 void model_check_diffs(struct model *m);
 /* The snapshot of the slot is a bookmark. */
 void model_check_no_data(struct model *m, unsigned slot);
+
+/* model_grow.c: the store's size */
+enum { MODEL_GROWTH = 64 << 12 };
+/* Makes the store so much longer than it was at first, MODEL_GROWTH at most, unless it is. */
+void model_do_grow(struct model *m, uint64_t bytes);
+/* By a few pages, now and then; without a random choice. */
+void model_grow_sometimes(struct model *m);
+/* Its size is possible. */
+void model_check_size(struct model *m);
 
 /* model_ops.c: one random operation */
 void model_operation(struct model *m);

@@ -371,6 +371,7 @@ void model_check_frozen(struct model *m) {
 }
 
 void model_check_all(struct model *m) {
+    model_check_size(m);
     model_check_live(m, 0, m->size);
     model_list_jobs(m);
     check_list(m);

@@ -352,6 +352,8 @@ void model_recover(struct model *m) {
 }
 
 void model_take_over(struct model *m, bool killed) {
+    model_check_size(m);
+    m->store_longer = 0;
     resolve_pending(m);
     adopt_live(m, killed);
     adopt_overlays(m);

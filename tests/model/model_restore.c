@@ -209,6 +209,9 @@ void model_step(struct model *m) {
     } else {
         model_do_step(m, flags, budget);
     }
+    if (!m->wire.off) {
+        model_grow_sometimes(m);
+    }
 }
 
 void model_do_pause(struct model *m, unsigned job, bool paused) {

@@ -196,7 +196,7 @@ static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_cou
         end = end < offset + len ? end : offset + len;
         for (uint32_t i = 0; i < iov_count && at < end; i++) {
             size_t part = iov[i].len < end - at ? iov[i].len : (size_t)(end - at);
-            memcpy(dev->bytes + at, iov[i].base, part);
+            memcpy(dev->bytes + at, iov[i].base, dev->end == 0 || at < dev->end ? part : 0);
             at += part;
         }
         remember(dev, offset, end - offset, result == 0);
@@ -255,6 +255,20 @@ static int testdev_write_zeroes(void *user, uint64_t offset, uint64_t len) {
     return fill(user, TESTDEV_ZEROES, 0, offset, len);
 }
 
+/* A new size is durable at once. */
+static int testdev_resize(void *user, uint64_t size_bytes, uint64_t *ret_size_bytes) {
+    struct testdev *dev = user;
+    bool cut;
+    pthread_mutex_lock(&dev->wire->lock);
+    int result = admit(dev, TESTDEV_RESIZE, size_bytes, 0, &cut);
+    if (result == 0 && size_bytes > dev->size && size_bytes <= dev->kind.most) {
+        dev->size = size_bytes;
+    }
+    *ret_size_bytes = dev->size;
+    pthread_mutex_unlock(&dev->wire->lock);
+    return result;
+}
+
 static void testdev_free(void *user) {
     struct testdev *dev = user;
     free(dev->bytes);
@@ -278,6 +292,7 @@ struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, co
         .discard = testdev_discard,
         .write_zeroes = testdev_write_zeroes,
         .close = testdev_free,
+        .resize = kind->most > 0 ? testdev_resize : NULL,
     };
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
     info.flags = kind->write_through ? 0 : SELSNAP_DEVICE_VOLATILE_CACHE;
@@ -290,15 +305,16 @@ struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, co
     dev->tag = tag;
     dev->size = size;
     dev->kind = *kind;
-    dev->bytes = calloc(1, (size_t)size);
+    size_t most = (size_t)(kind->most > size ? kind->most : size);
+    dev->bytes = calloc(1, most);
     assert_non_null(dev->bytes);
     if (content != NULL) {
         memcpy(dev->bytes, content, (size_t)size);
     }
     if (wire->tracking) {
-        dev->durable = malloc((size_t)size);
+        dev->durable = malloc(most);
         assert_non_null(dev->durable);
-        memcpy(dev->durable, dev->bytes, (size_t)size);
+        memcpy(dev->durable, dev->bytes, most);
     }
     assert_ok(selsnap_device_open(&ops, &info, dev, &dev->device));
     return dev;

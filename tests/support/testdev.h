@@ -26,8 +26,9 @@ enum {
     TESTDEV_FLUSH = 4,
     TESTDEV_DISCARD = 8,
     TESTDEV_ZEROES = 16,
+    TESTDEV_RESIZE = 32,
     TESTDEV_CHANGES = TESTDEV_WRITE | TESTDEV_DISCARD | TESTDEV_ZEROES,
-    TESTDEV_ALL = 31
+    TESTDEV_ALL = 63
 };
 
 /* What a discarded byte reads as. */
@@ -66,6 +67,7 @@ struct testdev_kind {
     uint32_t logical;
     uint32_t atomic;
     bool write_through; /* no volatile cache */
+    uint64_t most;      /* bytes that it may grow to; 0: it does not grow */
 };
 
 /* One atomic unit of a change that is not flushed. */
@@ -105,7 +107,8 @@ struct testdev {
     _Atomic unsigned hanging; /* flushes that wait so */
     unsigned flush_us;        /* how long a flush takes */
     unsigned write_us;        /* how long a write takes */
-    uint64_t counts[5];       /* by the bit number of TESTDEV_* */
+    uint64_t end;             /* 0, or what is written from there on does not stay */
+    uint64_t counts[6];       /* by the bit number of TESTDEV_* */
 };
 
 void wire_init(struct wire *wire, bool tracking);

@@ -135,7 +135,7 @@ static void test_ops__not_allowed__are_bad(void **state) {
     struct ssn_op cases[] = {
         {.kind = SSN_OP_DELETE, .key = {.type = SSN_ITEM_SPACE}},
         {.kind = SSN_OP_DELETE, .key = {.type = 0}},
-        {.kind = SSN_OP_DELETE, .key = {.type = 18}},
+        {.kind = SSN_OP_DELETE, .key = {.type = 19}},
         {.kind = SSN_OP_TAKE, .place = 5, .pages = 0},
         {.kind = SSN_OP_GIVE, .place = UINT64_MAX, .pages = 1},
     };

@@ -1,40 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wrong_items.h"
 
+#include "wrong_kept.h"
+#include "wrong_put.h"
+
 #include "checksum.h"
 #include "context.h"
-#include "layer.h"
-#include "membership.h"
-#include "received.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void put(struct world *world, uint8_t type, uint64_t major, uint64_t minor, const void *value, size_t len) {
-    struct ssn_key key = ssn_key_make(type, major, minor);
-    ssn_txn_put(&world->txn, &key, value, (uint16_t)len);
-}
-
-static void drop(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
-    struct ssn_key key = ssn_key_make(type, major, minor);
-    ssn_txn_delete(&world->txn, &key);
-}
-
-static struct ssn_item get(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
-    struct ssn_key key = ssn_key_make(type, major, minor);
-    struct ssn_item item;
-    assert_ok(ssn_store_get(world->rig.ss->store, &key, &item));
-    return item;
-}
-
-/* The first item from the key on. */
-static struct ssn_item seek(struct world *world, uint8_t type, uint64_t major, uint64_t minor) {
-    struct ssn_key key = ssn_key_make(type, major, minor);
-    struct ssn_item item;
-    assert_ok(ssn_store_seek(world->rig.ss->store, &key, &item));
-    assert_int_equal(item.key.type, type);
-    return item;
-}
 
 /* Another snapshot with the record of s, but for what was written into it. */
 static void put_twin(struct world *world, uint64_t id) {
@@ -301,165 +275,6 @@ static void restored_outside(struct world *world) {
     put(world, SSN_ITEM_RESTORED, 1, 5, value, sizeof value);
 }
 
-/* A hold or a term with the bytes that are right but for the one told. */
-static void put_term(struct world *world, uint8_t type, uint64_t id, uint64_t minor, int wrong) {
-    uint8_t value[24] = {0};
-    value[type == SSN_ITEM_HOLD ? 16 : 0] = 1;
-    if (wrong >= 0) {
-        value[wrong] = 1;
-    }
-    put(world, type, id, minor, value, type == SSN_ITEM_HOLD ? 24 : 16);
-}
-static void hold_malformed(struct world *world) {
-    put_term(world, SSN_ITEM_HOLD, world->snapshot, 1, 7);
-}
-static void hold_number_unknown(struct world *world) {
-    put_term(world, SSN_ITEM_HOLD, world->snapshot, 1 << 20, -1);
-}
-static void hold_of_nothing(struct world *world) {
-    put_term(world, SSN_ITEM_HOLD, 999, 1, -1);
-}
-static void term_malformed(struct world *world) {
-    put(world, SSN_ITEM_TERM, world->snapshot, 0, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
-}
-static void term_numbered(struct world *world) {
-    put_term(world, SSN_ITEM_TERM, world->snapshot, 1, -1);
-}
-static void term_of_nothing(struct world *world) {
-    put_term(world, SSN_ITEM_TERM, 999, 0, -1);
-}
-
-/* A membership with the bytes that are right but for the one told. */
-static void put_membership(struct world *world, uint64_t id, uint64_t minor, unsigned at, uint8_t wrong) {
-    uint8_t value[SSN_VALUE_MAX];
-    struct ssn_membership membership = {.group = {7}, .number = 1, .count = 2, .time_ns = 5, .name = "group"};
-    uint16_t len = ssn_membership_encode(value, &membership);
-    value[at] = wrong;
-    put(world, SSN_ITEM_MEMBERSHIP, id, minor, value, len);
-}
-static void membership_short(struct world *world) {
-    put(world, SSN_ITEM_MEMBERSHIP, world->snapshot, 0, "0123456789abcdef", 16);
-}
-static void membership_number_beyond(struct world *world) {
-    put_membership(world, world->snapshot, 0, 16, 2);
-}
-static void membership_of_too_many(struct world *world) {
-    put_membership(world, world->snapshot, 0, 21, 1); /* 258 */
-}
-static void membership_name_malformed(struct world *world) {
-    put_membership(world, world->snapshot, 0, 34, '\n');
-}
-static void membership_numbered(struct world *world) {
-    put_membership(world, world->snapshot, 1, 0, 7);
-}
-static void membership_of_nothing(struct world *world) {
-    put_membership(world, 999, 0, 0, 7);
-}
-
-/* The same of what was received. */
-static void put_received(struct world *world, uint64_t id, uint64_t minor, uint8_t state, unsigned at, uint8_t wrong) {
-    uint8_t value[SSN_VALUE_MAX];
-    struct ssn_received_record record = {.state = state, .store_id = {9}, .snapshot_id = 3, .point = 2};
-    uint16_t len = ssn_received_record_encode(value, &record);
-    value[at] = wrong;
-    put(world, SSN_ITEM_RECEIVED, id, minor, value, len);
-}
-static void received_short(struct world *world) {
-    put(world, SSN_ITEM_RECEIVED, world->snapshot, 0, "\x01", 1);
-}
-static void received_state_unknown(struct world *world) {
-    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 0, 3);
-}
-static void received_unfinished_too_short(struct world *world) {
-    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 0, SSN_RECEIVED_UNFINISHED);
-}
-static void received_whole_too_long(struct world *world) {
-    put_received(world, world->snapshot, 0, SSN_RECEIVED_UNFINISHED, 0, SSN_RECEIVED_WHOLE);
-}
-static void received_flag_unknown(struct world *world) {
-    put_received(world, world->snapshot, 0, SSN_RECEIVED_UNFINISHED, 1, 8);
-}
-static void received_from_no_snapshot(struct world *world) {
-    put_received(world, world->snapshot, 0, SSN_RECEIVED_WHOLE, 24, 0);
-}
-static void received_numbered(struct world *world) {
-    put_received(world, world->snapshot, 1, SSN_RECEIVED_WHOLE, 8, 9);
-}
-static void received_of_nothing(struct world *world) {
-    put_received(world, 999, 0, SSN_RECEIVED_WHOLE, 8, 9);
-}
-
-/* ---- layers ---- */
-
-static uint64_t overlay_of_s(struct world *world) {
-    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
-    return ssn_get64(item.value + 24);
-}
-static void put_layer(struct world *world, uint64_t overlay, uint64_t minor, uint64_t parent) {
-    uint8_t value[SSN_VALUE_MAX];
-    put(world, SSN_ITEM_LAYER, overlay, minor, value, ssn_layer_encode(value, parent));
-}
-static void layer_malformed(struct world *world) {
-    put(world, SSN_ITEM_LAYER, overlay_of_s(world), 0, "1234567", 7);
-}
-static void layer_on_nothing(struct world *world) {
-    put_layer(world, overlay_of_s(world), 0, 0);
-}
-static void layer_on_itself(struct world *world) {
-    put_layer(world, overlay_of_s(world), 0, overlay_of_s(world));
-}
-static void layer_numbered(struct world *world) {
-    put_layer(world, overlay_of_s(world), 1, 1);
-}
-static void layer_id_unknown(struct world *world) {
-    put_layer(world, 1 << 20, 0, overlay_of_s(world));
-}
-static void layer_of_nothing(struct world *world) {
-    put_layer(world, overlay_of_s(world) - 1, 0, 1);
-}
-/* s has a new overlay on what it wrote, and that lies on itself. */
-static void layer_malformed_below(struct world *world) {
-    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
-    uint64_t old = ssn_get64(item.value + 24);
-    uint64_t top = ssn_store_take_id(world->rig.ss->store);
-    ssn_put64(item.value + 24, top);
-    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
-    put_layer(world, top, 0, 0);
-    put(world, SSN_ITEM_OVERLAY, top, 9, "\x02\0\0\0\0\0\0", 8);
-    drop(world, SSN_ITEM_LAYER, old, 0);
-}
-static void layers_too_many(struct world *world) {
-    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
-    uint64_t top = ssn_get64(item.value + 24);
-    for (unsigned i = 0; i < SSN_LAYER_CHAIN_MAX; i++) {
-        uint64_t next = ssn_store_take_id(world->rig.ss->store);
-        put_layer(world, next, 0, top);
-        top = next;
-    }
-    ssn_put64(item.value + 24, top);
-    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
-}
-static void layer_on_what_is_written(struct world *world) {
-    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
-    uint64_t own = ssn_get64(item.value + 24);
-    uint64_t top = ssn_store_take_id(world->rig.ss->store);
-    ssn_put64(item.value + 24, top);
-    put(world, SSN_ITEM_SNAPSHOT, world->snapshot - 1, 0, item.value, item.len);
-    put(world, SSN_ITEM_LABEL, world->snapshot - 1, 0, "twin", 4);
-    put(world, SSN_ITEM_NAME, ssn_name_hash(SSN_NAME_SNAPSHOT, "twin"), world->snapshot - 1, "\x01", 1);
-    put_layer(world, top, 0, own);
-}
-static void layer_on_what_is_dropped(struct world *world) {
-    uint8_t value[SSN_VALUE_MAX];
-    struct ssn_item item = get(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0);
-    struct ssn_job_record job = {.kind = SSN_JOB_DROP_OVERLAY, .subject = ssn_get64(item.value + 24)};
-    uint64_t top = ssn_store_take_id(world->rig.ss->store);
-    put(world, SSN_ITEM_JOB, 1, 0, value, ssn_job_record_encode(value, &job));
-    ssn_put64(item.value + 24, top);
-    put(world, SSN_ITEM_SNAPSHOT, world->snapshot, 0, item.value, item.len);
-    put_layer(world, top, 0, job.subject);
-}
-
 const struct wrong_item wrong_items[] = {
     {"designation_malformed", designation_malformed, "malformed", "its record makes no sense", false},
     {"designation_gone", designation_gone, "its designation", "since its designation is lost", false},
@@ -571,6 +386,10 @@ const struct wrong_item wrong_items[] = {
      "not known which of its blocks were written into", false},
     {"layer_on_what_is_written", layer_on_what_is_written, "is written into", NULL, true},
     {"layer_on_what_is_dropped", layer_on_what_is_dropped, "is being dropped", NULL, true},
+    {"size_malformed", size_malformed, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_numbered", size_numbered, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_too_great", size_too_great, "the size that its origin had is malformed", "the size of its origin", false},
+    {"size_of_nothing", size_of_nothing, "a size is noted, but there is no record", NULL, false},
 };
 const unsigned wrong_item_count = sizeof wrong_items / sizeof wrong_items[0];
 
