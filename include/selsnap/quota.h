@@ -4,8 +4,9 @@
  * @brief How much space a snapshot, and all together, may take.
  *
  * Included by selsnap.h. A snapshot's quota bounds what is written into it, which is its own alone, so that it is known
- * exactly at each write. Copies of old content are mostly shared, and charged to nobody: what deleting a snapshot would free is
- * counted by selsnap_snapshot_get_usage(), which tells by ::SELSNAP_EVENT_QUOTA when that passes the quota, and refuses nothing.
+ * exactly at each write; a clone as changed and its source begin anew, since neither has alone what was written before.
+ * Copies of old content are mostly shared, and charged to nobody: what deleting a snapshot would free is counted by
+ * selsnap_snapshot_get_usage(), which tells by ::SELSNAP_EVENT_QUOTA when that passes the quota, and refuses nothing.
  *
  * The store's quota bounds all that is in use in it. Where it leaves no room, everything is as in a full store.
  */

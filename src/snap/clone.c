@@ -137,6 +137,7 @@ static int make_as_changed(struct making *making) {
     rc = rc == SELSNAP_OK ? plan_layers(making) : rc;
     bool made = rc == SELSNAP_OK;
     rc = made ? make(making) : rc;
+    overlay->counted = false; /* what was written is shared from now on, and the quota begins anew */
     pthread_mutex_unlock(&overlay->writer);
     ssn_overlay_leave_locked(ss, making->source, overlay);
     if (!made) {

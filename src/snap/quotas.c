@@ -207,7 +207,7 @@ static int count_old(struct selsnap *ss, const struct ssn_snap *snap, struct ssn
     uint64_t id;
     memset(sources, 0, sizeof sources);
     ssn_overlay_look_pending(ss, overlay, snap, run, first, count, sources, &id);
-    int rc = id != 0 ? ssn_overlay_look_index(ss, id, run, first, count, sources) : SELSNAP_OK;
+    int rc = id != 0 ? ssn_overlay_look_one(ss, id, run, first, count, sources) : SELSNAP_OK;
     *ret_blocks = 0;
     for (unsigned i = 0; i < count; i++) {
         *ret_blocks += sources[i].kind == SSN_ENTRY_DATA;

@@ -71,6 +71,37 @@ static uint64_t usage_alone(struct rig *rig, uint64_t id) {
 
 /* ---- of a snapshot ---- */
 
+static void test_snapshot_quota__cloned_as_changed__both_begin_anew(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, NULL);
+    uint64_t ids[2] = {rig_snapshot(&rig, "s", 0, 0)};
+    assert_ok(selsnap_snapshot_set_quota(rig.ss, ids[0], 2 * BLOCK));
+    selsnap_view *view = writable(&rig, ids[0]);
+    assert_ok(write_into(view, 0, 2, 1));
+    selsnap_clone_options options = SELSNAP_CLONE_OPTIONS_INIT;
+    options.source_id = ids[0];
+    options.name = "c";
+    options.flags = SELSNAP_CLONE_AS_CHANGED;
+    assert_ok(selsnap_snapshot_clone(rig.ss, &options, &ids[1]));
+    assert_int_equal(quota_of(&rig, ids[1]), 0);
+    assert_ok(selsnap_snapshot_set_quota(rig.ss, ids[1], 2 * BLOCK));
+    assert_int_equal(used_of(&rig, ids[0]), 0);
+    assert_ok(write_into(view, 1, 2, 2)); /* one of them is in what is shared */
+    assert_int_equal(used_of(&rig, ids[0]), 2 * BLOCK);
+    assert_int_equal(write_into(view, 0, 1, 3), SELSNAP_EQUOTA);
+    assert_ok(write_into(view, 1, 2, 4));
+    assert_ok(selsnap_view_close(view));
+    assert_int_equal(used_of(&rig, ids[0]), 2 * BLOCK);
+    assert_int_equal(used_of(&rig, ids[1]), 0);
+    view = writable(&rig, ids[1]);
+    assert_ok(write_into(view, 0, 2, 5));
+    assert_int_equal(write_into(view, 2, 1, 5), SELSNAP_EQUOTA);
+    assert_ok(selsnap_view_close(view));
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
 static void test_snapshot_quota__reached__refuses_more_and_loses_nothing(void **state) {
     (void)state;
     struct told told = {0};
@@ -448,6 +479,7 @@ static void test_repair__quotas__carried_over(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_snapshot_quota__cloned_as_changed__both_begin_anew),
         cmocka_unit_test(test_snapshot_quota__reached__refuses_more_and_loses_nothing),
         cmocka_unit_test(test_snapshot_quota__long_write__its_first_part_is_there),
         cmocka_unit_test(test_snapshot_quota__filling__told_at_its_steps),

@@ -53,6 +53,7 @@ struct m_snapshot {
     uint32_t holds;
     int64_t expiry;
     uint64_t quota; /* blocks; 0: none */
+    bool layered;   /* may share what was written with a clone, for which the quota does not count */
     uint64_t block_count;
     uint8_t *in;               /* per block: designated */
     uint8_t *changed;          /* per block: CHANGED_*, on the live device since the point */

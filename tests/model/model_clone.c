@@ -27,6 +27,8 @@ static void copy_snapshot(struct model *m, const struct m_snapshot *from, struct
         memcpy(s->over, from->over, m->blocks);
     }
     s->unsure = as_changed && from->unsure;
+    s->quota = 0;
+    s->layered = as_changed;
     model_settle_snapshot(s, m->blocks);
 }
 
@@ -45,6 +47,7 @@ void model_do_clone(struct model *m, unsigned source, unsigned slot, uint32_t po
     options.name = s->name;
     options.policy = policy;
     options.flags = as_changed ? SELSNAP_CLONE_AS_CHANGED : 0;
+    from->layered = from->layered || as_changed;
     int code = selsnap_snapshot_clone(m->ss, &options, &s->id);
     if (from->bookmark) {
         if (code != SELSNAP_ENODATA && !m->wire.off) {

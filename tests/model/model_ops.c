@@ -17,8 +17,7 @@ void model_operation(struct model *m) {
         {1, model_pause},        {2, model_view_open},  {2, model_view_read},  {3, model_view_write},
         {1, model_view_discard}, {1, model_view_flush}, {1, model_view_reset}, {1, close_view},
         {1, model_reopen},       {4, model_batch},      {1, model_bookmark},   {2, model_check_diff},
-        {1, model_clone},
-        {1, model_quota},
+        {1, model_clone},        {1, model_quota},
     };
     unsigned total = 0;
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {

@@ -69,6 +69,7 @@ void model_begin_snapshot(struct model *m, unsigned slot, const uint8_t *in) {
     s->holds = 0;
     s->expiry = 0;
     s->quota = 0;
+    s->layered = false;
     s->block_count = count_blocks(m, in);
     if (s->in != in) {
         memcpy(s->in, in, m->blocks);
