@@ -346,8 +346,8 @@ static void test_store_quota__below_use__only_growth_is_refused(void **state) {
     assert_ok(selsnap_set_quota(rig.ss, 1));
     assert_int_equal(rig_stats(&rig).store_free_bytes, 0);
     assert_int_equal(rig_stats(&rig).store_quota_bytes, BLOCK); /* no less than a page */
-    rig_write(&rig, 0, 16, 2);   /* preserved already */
-    rig_write(&rig, 100, 16, 1); /* nobody needs it */
+    rig_write(&rig, 0, 16, 2);                                  /* preserved already */
+    rig_write(&rig, 100, 16, 1);                                /* nobody needs it */
     assert_int_equal(rig_try_write(&rig, 20, 1, 1), SELSNAP_ENOSPACE);
     uint64_t other;
     assert_int_equal(rig_try_snapshot(&rig, "t", 0, 0, SELSNAP_POLICY_FAIL_WRITE, &other), SELSNAP_ENOSPACE);
