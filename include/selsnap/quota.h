@@ -81,8 +81,8 @@ SELSNAP_API int selsnap_snapshot_get_quota(selsnap *ss, uint64_t id, uint64_t *r
  * may deferred writes that were accepted before. ::SELSNAP_EVENT_STORE_FILLING goes by the quota.
  *
  * @param[in] ss     Context.
- * @param[in] bytes  Bytes, less than is in use included: then nothing is added until less is. 0, or the store's size and
- *                   more: no quota.
+ * @param[in] bytes  Bytes, less than is in use included: then nothing is added until less is. 0: no quota. One
+ *                   of the store's size and more counts when the store has grown beyond it.
  *
  * @retval SELSNAP_EINVAL      @p ss is NULL.
  * @retval SELSNAP_ENOSPACE    Not even in the reserve is room in the store; nothing changed.

@@ -55,7 +55,8 @@ struct ssn_space {
     uint64_t no_unit;      /* no free run of so many pages was found since something last became free */
     unsigned told;         /* the last SELSNAP_EVENT_STORE_FILLING */
 
-    _Atomic uint64_t beyond; /* pages of the store that lie above its quota; 0: it has none */
+    uint64_t quota_pages;    /* that may be in use; 0: all */
+    _Atomic uint64_t beyond; /* pages of the store that lie above its quota; written with lock held */
 
     pthread_mutex_t lease_lock;
     struct ssn_lease *leases; /* by place, apart */
@@ -96,6 +97,8 @@ bool ssn_space_prepare_switch(struct ssn_space *space, const struct ssn_runs *fo
                               const struct ssn_runs *given);
 /* The store has more pages; they become free with the switch that follows. */
 void ssn_space_grow(struct ssn_space *space, uint64_t store_pages);
+/* The pages of the store that may be in use, whatever size it has; 0: all. */
+void ssn_space_set_quota(struct ssn_space *space, uint64_t pages);
 /*
  * A checkpoint is durable: `folded` is no longer in space items, `freed` has come into them. taken and given are the
  * new ledger's, and move in.

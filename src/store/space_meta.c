@@ -164,9 +164,23 @@ bool ssn_space_prepare_switch(struct ssn_space *space, const struct ssn_runs *fo
     return ok;
 }
 
+/* lock is held: keeps what others read without it. */
+static void tell_beyond(struct ssn_space *space) {
+    bool limits = space->quota_pages != 0 && space->quota_pages < space->store_pages;
+    atomic_store(&space->beyond, limits ? space->store_pages - space->quota_pages : 0);
+}
+
+void ssn_space_set_quota(struct ssn_space *space, uint64_t pages) {
+    pthread_mutex_lock(&space->lock);
+    space->quota_pages = pages;
+    tell_beyond(space);
+    pthread_mutex_unlock(&space->lock);
+}
+
 void ssn_space_grow(struct ssn_space *space, uint64_t store_pages) {
     pthread_mutex_lock(&space->lock);
     space->store_pages = store_pages;
+    tell_beyond(space);
     pthread_mutex_unlock(&space->lock);
 }
 

@@ -464,9 +464,7 @@ uint64_t ssn_store_flush_failures(struct ssn_store *store) {
 }
 
 void ssn_store_set_quota(struct ssn_store *store, uint64_t bytes) {
-    uint64_t pages = ssn_max_u64(bytes / SSN_PAGE_SIZE, 1);
-    bool limits = bytes != 0 && pages < store->store_pages;
-    atomic_store(&store->space.beyond, limits ? store->store_pages - pages : 0);
+    ssn_space_set_quota(&store->space, bytes != 0 ? ssn_max_u64(bytes / SSN_PAGE_SIZE, 1) : 0);
 }
 
 uint64_t ssn_store_room(struct ssn_store *store, uint64_t *ret_all) {

@@ -110,6 +110,33 @@ static void test_grow__full_in_every_way__grows(void **state) {
     }
 }
 
+/* A quota is in bytes: it bounds the longer store as it did the shorter, and one above the old size begins to count. */
+static void test_grow__with_a_quota__the_quota_stays(void **state) {
+    (void)state;
+    struct growing g;
+    open_growing(&g, 256, SMALL, 0);
+    (void)rig_snapshot(&g.rig, "s", 0, 0);
+    assert_ok(selsnap_set_quota(g.rig.ss, SMALL - 100 * 1024));
+    uint64_t before = write_until_full(&g, 0, 1);
+    assert_ok(selsnap_grow_store(g.rig.ss, MOST));
+    assert_int_equal(rig_stats(&g.rig).store_quota_bytes, SMALL - 100 * 1024);
+    uint64_t after = write_until_full(&g, before, 1);
+    assert_in_range(after, before, before + 16); /* what waited for a checkpoint */
+    assert_ok(selsnap_set_quota(g.rig.ss, 0));
+    assert_int_equal(write_until_full(&g, after, 1), 256);
+    rig_assert_sound(&g.rig);
+    close_growing(&g);
+
+    open_growing(&g, 256, SMALL, 0);
+    (void)rig_snapshot(&g.rig, "s", 0, 0);
+    assert_ok(selsnap_set_quota(g.rig.ss, SMALL + 100 * 1024));
+    assert_int_equal(rig_stats(&g.rig).store_quota_bytes, 0);
+    assert_ok(selsnap_grow_store(g.rig.ss, MOST));
+    assert_int_equal(rig_stats(&g.rig).store_quota_bytes, SMALL + 100 * 1024);
+    assert_in_range(write_until_full(&g, 0, 1), 1, 255);
+    close_growing(&g);
+}
+
 static void test_grow__size_of_the_device__is_asked_for(void **state) {
     (void)state;
     struct growing g;
@@ -385,6 +412,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grow__full__takes_what_it_refused),
         cmocka_unit_test(test_grow__full_in_every_way__grows),
+        cmocka_unit_test(test_grow__with_a_quota__the_quota_stays),
         cmocka_unit_test(test_grow__size_of_the_device__is_asked_for),
         cmocka_unit_test(test_grow__part_of_a_page__is_left_out),
         cmocka_unit_test(test_grow__not_possible__changes_nothing),
