@@ -118,7 +118,7 @@ static void let_go(const struct round *round) {
 /* Between their places none is better than another, but such as follow each other take one write. */
 static void sort_places(const struct round *round) {
     struct ssn_pending *slots = round->ss->deferred->slots;
-    uint64_t places[SSN_RUN_BLOCKS];
+    uint64_t places[SSN_RUN_BLOCKS] = {0};
     unsigned n = 0;
     for (unsigned i = 0; i < round->count; i++) {
         const struct ssn_pending *pending = &slots[round->keys[i].slot];

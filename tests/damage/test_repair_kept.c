@@ -324,7 +324,7 @@ static void compare_notes(selsnap *ss, const struct kept *snap, struct repaired 
     expect_note(repaired, holds == (snap->held ? HOLDS : 0), "holds of it may be lost");
     assert_ok(selsnap_snapshot_get_expiry(ss, snap->id, &expiry));
     assert_true(expiry == snap->expiry || expiry == 0);
-    expect_note(repaired, expiry == snap->expiry, "the expiry of it may be lost");
+    expect_note(repaired, expiry == snap->expiry, "the expiry and quota of it may be lost");
     code = selsnap_snapshot_get_group(ss, snap->id, &group);
     assert_true(code == SELSNAP_ENOENT || (code == SELSNAP_OK && snap->member));
     if (code == SELSNAP_OK) {
