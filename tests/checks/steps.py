@@ -192,7 +192,7 @@ def tsan(step):
 
 def msan(step):
     step.build("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG, suites=("unit", "api"))
-    step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"), env=FEWER if step.mode == "long" else FEWEST)
+    step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"), env=FEWER)
 
 
 def valgrind(step):
