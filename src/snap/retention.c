@@ -191,7 +191,7 @@ int ssn_retention_expire(struct selsnap *ss, int64_t now_ns, uint32_t flags, sel
     while (rc == SELSNAP_OK) {
         int64_t expiry;
         rc = next_term(ss, id, &id, &expiry);
-        if (rc == SELSNAP_OK && expiry != 0 && expiry <= sweep.now_ns) {
+        if (rc == SELSNAP_OK && expiry != 0) {
             rc = sweep_one(&sweep, id, 0, SELSNAP_REASON_EXPIRED);
         }
     }
