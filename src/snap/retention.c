@@ -53,7 +53,7 @@ int ssn_term_put(struct selsnap *ss, uint64_t id, const struct ssn_term_record *
 
 /* admin is held. 0: it never expires. */
 static int get_expiry(struct selsnap *ss, uint64_t id, int64_t *ret_time) {
-    struct ssn_term_record record;
+    struct ssn_term_record record = {0, 0};
     int rc = ssn_term_get(ss, id, &record);
     if (rc == SELSNAP_OK) {
         *ret_time = record.expiry_ns;
@@ -72,7 +72,7 @@ int ssn_expiry_get(struct selsnap *ss, uint64_t id, int64_t *ret_time) {
 
 static int set_expiry_locked(struct selsnap *ss, uint64_t id, int64_t time_ns) {
     struct ssn_snap *snap;
-    struct ssn_term_record record;
+    struct ssn_term_record record = {0, 0};
     int rc = ssn_retention_find(ss, id, &snap);
     rc = rc == SELSNAP_OK ? ssn_term_get_settled(ss, id, &record) : rc;
     if (rc == SELSNAP_OK) {
@@ -164,7 +164,7 @@ static int sweep_one(struct sweep *sweep, uint64_t id, uint32_t keep, uint32_t w
 /* The first snapshot with a term whose id is above after_id; it may have no expiry. SELSNAP_ENOENT: no more. */
 static int next_term(struct selsnap *ss, uint64_t after_id, uint64_t *ret_id, int64_t *ret_expiry) {
     struct ssn_item item;
-    struct ssn_term_record record;
+    struct ssn_term_record record = {0, 0};
     struct ssn_key key = ssn_key_make(SSN_ITEM_TERM, after_id, UINT64_MAX);
     int rc = ssn_store_seek(ss->store, &key, &item);
     if (rc != SELSNAP_OK || item.key.type != SSN_ITEM_TERM) {
