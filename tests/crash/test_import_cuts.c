@@ -5,38 +5,17 @@
  * what is unfinished is told, can be taken back, and then the device is as it was.
  */
 #include "pattern.h"
+#include "tape.h"
 #include "test.h"
 #include "testdev.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 4096, BLOCKS = 48, ORIGIN_BYTES = BLOCKS * BLOCK, STORE_BYTES = 2 << 20, TAPE_BYTES = 1 << 20 };
-
-struct tape {
-    uint8_t bytes[TAPE_BYTES];
-    size_t len;
-    size_t at;
-};
+enum { BLOCK = 4096, BLOCKS = 48, ORIGIN_BYTES = BLOCKS * BLOCK, STORE_BYTES = 2 << 20 };
 
 static struct tape full, increment;
 static uint8_t content_one[ORIGIN_BYTES], content_two[ORIGIN_BYTES];
-
-static int tape_write(void *user, const void *buf, size_t len) {
-    struct tape *tape = user;
-    assert_true(len <= TAPE_BYTES - tape->len);
-    memcpy(tape->bytes + tape->len, buf, len);
-    tape->len += len;
-    return 0;
-}
-
-static int64_t tape_read(void *user, void *buf, size_t len) {
-    struct tape *tape = user;
-    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
-    memcpy(buf, tape->bytes + tape->at, part);
-    tape->at += part;
-    return (int64_t)part;
-}
 
 /* ---- the source ---- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scene.h"
 
+#include "tape.h"
+
 #include "testdev.h"
 
 #include <inttypes.h>
@@ -154,28 +156,6 @@ static void bookmark(struct builder *b, const char *designation) {
     options.policy = SELSNAP_POLICY_GIVE_UP_BLOCK;
     assert_ok(selsnap_snapshot_create(b->rig.ss, &options, &notes->mark));
     memcpy(notes->marked, b->scene->live, sizeof notes->marked);
-}
-
-struct tape {
-    uint8_t bytes[256 << 10];
-    size_t len;
-    size_t at;
-};
-
-static int tape_write(void *user, const void *buf, size_t len) {
-    struct tape *tape = user;
-    assert_true(len <= sizeof tape->bytes - tape->len);
-    memcpy(tape->bytes + tape->len, buf, len);
-    tape->len += len;
-    return 0;
-}
-
-static int64_t tape_read(void *user, void *buf, size_t len) {
-    struct tape *tape = user;
-    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
-    memcpy(buf, tape->bytes + tape->at, part);
-    tape->at += part;
-    return (int64_t)part;
 }
 
 /* Exports the snapshot, and imports it where it came from: the live device has its blocks again. */

@@ -6,6 +6,8 @@
  */
 #include "rig.h"
 
+#include "tape.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,28 +138,6 @@ static void hold(struct scene *scene, struct kept *snap, uint32_t flags) {
     snap->held = true;
     snap->expiry = 12345;
     assert_ok(selsnap_snapshot_set_expiry(scene->rig.ss, snap->id, snap->expiry));
-}
-
-struct tape {
-    uint8_t bytes[BLOCKS * BLOCK * 2];
-    size_t len;
-    size_t at;
-};
-
-static int tape_write(void *user, const void *buf, size_t len) {
-    struct tape *tape = user;
-    assert_true(len <= sizeof tape->bytes - tape->len);
-    memcpy(tape->bytes + tape->len, buf, len);
-    tape->len += len;
-    return 0;
-}
-
-static int64_t tape_read(void *user, void *buf, size_t len) {
-    struct tape *tape = user;
-    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
-    memcpy(buf, tape->bytes + tape->at, part);
-    tape->at += part;
-    return (int64_t)part;
 }
 
 /* Exports the snapshot, and imports it where it came from. cut: but for the end, and what has arrived is kept. */

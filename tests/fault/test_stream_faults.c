@@ -6,6 +6,7 @@
  */
 #include "documented.h"
 #include "pattern.h"
+#include "tape.h"
 #include "test.h"
 #include "testdev.h"
 
@@ -13,33 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 4096, BLOCKS = 48, ORIGIN_BYTES = BLOCKS * BLOCK, STORE_BYTES = 2 << 20, TAPE_BYTES = 1 << 20 };
+enum { BLOCK = 4096, BLOCKS = 48, ORIGIN_BYTES = BLOCKS * BLOCK, STORE_BYTES = 2 << 20 };
 enum { JOURNAL_BYTES = 65536, CALLS_MOST = 1000 };
-
-struct tape {
-    uint8_t bytes[TAPE_BYTES];
-    size_t len;
-    size_t at;
-};
 
 static struct tape full, increment;
 static uint8_t content_one[ORIGIN_BYTES], content_two[ORIGIN_BYTES];
-
-static int tape_write(void *user, const void *buf, size_t len) {
-    struct tape *tape = user;
-    assert_true(len <= TAPE_BYTES - tape->len);
-    memcpy(tape->bytes + tape->len, buf, len);
-    tape->len += len;
-    return 0;
-}
-
-static int64_t tape_read(void *user, void *buf, size_t len) {
-    struct tape *tape = user;
-    size_t part = len < tape->len - tape->at ? len : tape->len - tape->at;
-    memcpy(buf, tape->bytes + tape->at, part);
-    tape->at += part;
-    return (int64_t)part;
-}
 
 /* ---- a store ---- */
 
