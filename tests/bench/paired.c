@@ -33,7 +33,7 @@ struct result {
     double cpu_to_bare[3]; /* of processor time */
     double cpu_to_copier[3];
     struct latency bare;
-    struct latency library;
+    struct latency ours;
     selsnap_device_counts origin; /* of the library, in all */
     selsnap_device_counts store;
     uint64_t allocations;
@@ -189,7 +189,7 @@ static void print(const struct paired *paired, const struct result *result) {
     printf("%5.2f %5.2f %5.2f | %5.2f %5.2f %5.2f %5.2f %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n",
            (double)origin->reads / all, (double)origin->writes / all, (double)origin->flushes / all,
            (double)store->reads / all, (double)store->writes / all, (double)store->flushes / all,
-           (double)result->allocations / all, result->library.p50, result->library.p99, result->library.p999);
+           (double)result->allocations / all, result->ours.p50, result->ours.p99, result->ours.p999);
     fflush(stdout);
 }
 
@@ -213,7 +213,7 @@ static json_t *to_json(const struct paired *paired, const struct result *result)
     json_object_set_new(figure, "cpu_to_bare", three(result->cpu_to_bare));
     json_object_set_new(figure, "cpu_to_copier", three(result->cpu_to_copier));
     json_object_set_new(figure, "bare_latency", bench_latency_json(&result->bare));
-    json_object_set_new(figure, "library_latency", bench_latency_json(&result->library));
+    json_object_set_new(figure, "library_latency", bench_latency_json(&result->ours));
     json_object_set_new(figure, "origin", bench_counts_json(&result->origin));
     json_object_set_new(figure, "store", bench_counts_json(&result->store));
     json_object_set_new(figure, "allocations", json_integer((json_int_t)result->allocations));
@@ -231,7 +231,7 @@ static void run_case(struct paired *paired, json_t *figures) {
     choose_requests(paired);
     run_rounds(paired, &result);
     (void)run_bare(paired, &result.bare);
-    (void)run_library(paired, &result.library);
+    (void)run_library(paired, &result.ours);
     if (paired->kept != NULL) {
         library_close(&kept);
         paired->kept = NULL;

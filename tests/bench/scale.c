@@ -58,7 +58,7 @@ static void run_step(const struct step *step, json_t *figures) {
                                (json_int_t)size->origin_bytes, "entries", (json_int_t)size->entries, "snapshots",
                                (json_int_t)size->snapshots);
     stage_open(&stage, size);
-    json_object_set_new(figure, "journal_bytes", json_integer((json_int_t)library_stats(&stage.library).journal_bytes));
+    json_object_set_new(figure, "journal_bytes", json_integer((json_int_t)library_stats(&stage.ours).journal_bytes));
     add_number(figure, "build_ns", stage.build_ns, "ns an entry");
     add(figure, "view_read_anywhere", stage_view_reads(&stage, false));
     add(figure, "view_read_again", stage_view_reads(&stage, true));
@@ -72,11 +72,11 @@ static void run_step(const struct step *step, json_t *figures) {
     add(figure, "first_write_after_open", stage_first_writes(&stage));
     add_number(figure, "metadata_share", stage_metadata_share(&stage), "bytes for each byte preserved, 32 in flight");
     add(figure, "create", stage_create(&stage));
-    add_number(figure, "memory_peak_mib", (double)meter_peak(stage.library.meter) / BENCH_MIB, "MiB");
+    add_number(figure, "memory_peak_mib", (double)meter_peak(stage.ours.meter) / BENCH_MIB, "MiB");
     add(figure, "delete", stage_delete(&stage));
     add(figure, "reclaim", stage_reclaim(&stage));
-    add_number(figure, "memory_peak_all_mib", (double)meter_peak(stage.library.meter) / BENCH_MIB, "MiB");
-    add_number(figure, "memory_limit_mib", (double)library_stats(&stage.library).memory_limit_bytes / BENCH_MIB, "MiB");
+    add_number(figure, "memory_peak_all_mib", (double)meter_peak(stage.ours.meter) / BENCH_MIB, "MiB");
+    add_number(figure, "memory_limit_mib", (double)library_stats(&stage.ours).memory_limit_bytes / BENCH_MIB, "MiB");
     stage_close(&stage);
     json_array_append_new(figures, figure);
 }

@@ -18,7 +18,7 @@ static uint64_t offset_of(const struct stage *stage, uint64_t n) {
 
 static void write_block(struct stage *stage, uint64_t n) {
     static const uint64_t page[BENCH_BLOCK / 8] = {1};
-    bench_need(selsnap_write(stage->library.ss, page, sizeof page, offset_of(stage, n)), "write");
+    bench_need(selsnap_write(stage->ours.ss, page, sizeof page, offset_of(stage, n)), "write");
 }
 
 void stage_open(struct stage *stage, const struct stage_size *size) {
@@ -28,10 +28,10 @@ void stage_open(struct stage *stage, const struct stage_size *size) {
     selsnap_device *store =
         sparse_open((UINT64_C(16) << 30) + size->entries * 2 * BENCH_BLOCK, false, &stage->flush_us);
     devices_wrap(&stage->devices, sparse_open(size->origin_bytes, true, NULL), store);
-    stage->library.ahead = true;
-    stage->library.deferred = 0;
-    library_format(&stage->library, &stage->devices, true);
-    library_snapshots(&stage->library, size->snapshots, 0, size->origin_bytes);
+    stage->ours.ahead = true;
+    stage->ours.deferred = 0;
+    library_format(&stage->ours, &stage->devices, true);
+    library_snapshots(&stage->ours, size->snapshots, 0, size->origin_bytes);
     uint64_t begin = bench_cpu_ns();
     while (stage->written < size->entries) {
         write_block(stage, stage->written++);
@@ -40,7 +40,7 @@ void stage_open(struct stage *stage, const struct stage_size *size) {
 }
 
 void stage_close(struct stage *stage) {
-    library_close(&stage->library);
+    library_close(&stage->ours);
     devices_close(&stage->devices);
 }
 
@@ -54,7 +54,7 @@ struct mark {
 static struct mark begin_count(struct stage *stage) {
     (void)devices_counts(stage->devices.counted_origin);
     (void)devices_counts(stage->devices.counted_store);
-    struct mark mark = {library_stats(&stage->library).pages_read, meter_calls(stage->library.meter)};
+    struct mark mark = {library_stats(&stage->ours).pages_read, meter_calls(stage->ours.meter)};
     return mark;
 }
 
@@ -62,10 +62,10 @@ static struct cost end_count(struct stage *stage, struct mark mark, uint64_t ope
     double all = (double)operations;
     selsnap_device_counts origin = devices_counts(stage->devices.counted_origin);
     selsnap_device_counts store = devices_counts(stage->devices.counted_store);
-    struct cost cost = {.pages_read = (double)(library_stats(&stage->library).pages_read - mark.pages_read) / all,
+    struct cost cost = {.pages_read = (double)(library_stats(&stage->ours).pages_read - mark.pages_read) / all,
                         .store_writes = (double)store.writes / all,
                         .flushes = (double)(store.flushes + origin.flushes) / all,
-                        .allocations = (double)(meter_calls(stage->library.meter) - mark.allocations) / all};
+                        .allocations = (double)(meter_calls(stage->ours.meter) - mark.allocations) / all};
     return cost;
 }
 
@@ -114,7 +114,7 @@ static void create(struct stage *stage, uint64_t n) {
     selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     options.name = name;
     options.designation = "all";
-    bench_need(selsnap_snapshot_create(stage->library.ss, &options, NULL), "snapshot");
+    bench_need(selsnap_snapshot_create(stage->ours.ss, &options, NULL), "snapshot");
 }
 
 struct cost stage_create(struct stage *stage) {
@@ -124,7 +124,7 @@ struct cost stage_create(struct stage *stage) {
 static void read_anywhere(struct stage *stage, uint64_t n) {
     static _Thread_local uint8_t page[BENCH_BLOCK];
     uint64_t which = n * UINT64_C(0xd6e8feb86659fd93) % stage->size.entries;
-    bench_need(selsnap_view_read(stage->library.view, page, sizeof page, offset_of(stage, which)), "view read");
+    bench_need(selsnap_view_read(stage->ours.view, page, sizeof page, offset_of(stage, which)), "view read");
 }
 
 static void read_again(struct stage *stage, uint64_t n) {
@@ -133,14 +133,14 @@ static void read_again(struct stage *stage, uint64_t n) {
 
 struct cost stage_view_reads(struct stage *stage, bool again) {
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
-    options.id = stage->library.snapshot;
-    bench_need(selsnap_view_open(stage->library.ss, &options, &stage->library.view), "view");
+    options.id = stage->ours.snapshot;
+    bench_need(selsnap_view_open(stage->ours.ss, &options, &stage->ours.view), "view");
     if (again) {
         (void)repeat(stage, 200, read_again);
     }
     struct cost cost = repeat(stage, again ? 1000 : 400, again ? read_again : read_anywhere);
-    bench_need(selsnap_view_close(stage->library.view), "view close");
-    stage->library.view = NULL;
+    bench_need(selsnap_view_close(stage->ours.view), "view close");
+    stage->ours.view = NULL;
     return cost;
 }
 
@@ -150,17 +150,17 @@ struct cost stage_reopen(struct stage *stage, bool killed, uint64_t *ret_read_by
     unsigned opens = killed ? 1 : OPENS;
     for (unsigned i = 0; i < opens; i++) {
         if (!killed) {
-            bench_need(selsnap_close(stage->library.ss), "close");
-            meter_close(stage->library.meter);
+            bench_need(selsnap_close(stage->ours.ss), "close");
+            meter_close(stage->ours.meter);
         }
         /* A killed one is left as it is: nothing of it runs any more. */
-        uint64_t snapshot = stage->library.snapshot;
+        uint64_t snapshot = stage->ours.snapshot;
         (void)devices_counts(stage->devices.counted_store);
         uint64_t begin = bench_cpu_ns();
-        library_open(&stage->library, &stage->devices, true);
+        library_open(&stage->ours, &stage->devices, true);
         ns[i] = (double)(bench_cpu_ns() - begin);
-        stage->library.snapshot = snapshot;
-        cost.pages_read = (double)library_stats(&stage->library).pages_read;
+        stage->ours.snapshot = snapshot;
+        cost.pages_read = (double)library_stats(&stage->ours).pages_read;
         selsnap_device_counts store = devices_counts(stage->devices.counted_store);
         cost.flushes = (double)store.flushes;
         cost.store_writes = (double)store.writes;
@@ -182,7 +182,7 @@ struct crowd {
 static void *overwrite(void *user) {
     struct crowd *crowd = user;
     while (atomic_load(&crowd->next) < crowd->blocks &&
-           library_stats(&crowd->stage->library).checkpoints < crowd->last_fold) {
+           library_stats(&crowd->stage->ours).checkpoints < crowd->last_fold) {
         for (unsigned i = 0; i < 64; i++) {
             write_block(crowd->stage, atomic_fetch_add(&crowd->next, 1));
         }
@@ -194,8 +194,8 @@ static void *overwrite(void *user) {
  * would be done before the next begins. */
 static void overwrite_until(struct stage *stage, uint64_t folds) {
     pthread_t threads[IN_FLIGHT];
-    struct crowd crowd = {stage, stage->written, library_stats(&stage->library).checkpoints + folds,
-                          library_stats(&stage->library).origin_bytes / BENCH_BLOCK};
+    struct crowd crowd = {stage, stage->written, library_stats(&stage->ours).checkpoints + folds,
+                          library_stats(&stage->ours).origin_bytes / BENCH_BLOCK};
     stage->flush_us = FLUSH_US;
     for (unsigned i = 0; i < IN_FLIGHT; i++) {
         if (pthread_create(&threads[i], NULL, overwrite, &crowd) != 0) {
@@ -211,10 +211,10 @@ static void overwrite_until(struct stage *stage, uint64_t folds) {
 
 double stage_metadata_share(struct stage *stage) {
     overwrite_until(stage, 1);
-    uint64_t before = library_stats(&stage->library).blocks_preserved;
+    uint64_t before = library_stats(&stage->ours).blocks_preserved;
     (void)devices_counts(stage->devices.counted_store);
     overwrite_until(stage, FOLDS);
-    uint64_t data = (library_stats(&stage->library).blocks_preserved - before) * BENCH_BLOCK;
+    uint64_t data = (library_stats(&stage->ours).blocks_preserved - before) * BENCH_BLOCK;
     uint64_t all = devices_counts(stage->devices.counted_store).write_bytes;
     return (double)(all - data) / (double)data;
 }
@@ -225,10 +225,10 @@ struct cost stage_delete(struct stage *stage) {
     struct cost first = {0};
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     bool begun = false;
-    while (selsnap_snapshot_next(stage->library.ss, 0, &info) == SELSNAP_OK) {
+    while (selsnap_snapshot_next(stage->ours.ss, 0, &info) == SELSNAP_OK) {
         struct mark mark = begin_count(stage);
         uint64_t begin = bench_cpu_ns();
-        bench_need(selsnap_snapshot_delete(stage->library.ss, info.id), "delete");
+        bench_need(selsnap_snapshot_delete(stage->ours.ss, info.id), "delete");
         double ns = (double)(bench_cpu_ns() - begin);
         if (!begun) {
             first = end_count(stage, mark, 1);
@@ -243,7 +243,7 @@ struct cost stage_reclaim(struct stage *stage) {
     double entries = (double)stage->written;
     struct mark mark = begin_count(stage);
     uint64_t begin = bench_cpu_ns();
-    library_settle(&stage->library);
+    library_settle(&stage->ours);
     double ns = (double)(bench_cpu_ns() - begin);
     uint64_t bytes = devices_counts(stage->devices.counted_store).write_bytes;
     struct cost cost = end_count(stage, mark, 1);

@@ -15,7 +15,7 @@ struct stage_size {
 struct stage {
     struct stage_size size;
     struct devices devices;
-    struct library library;
+    struct library ours;
     uint64_t written;          /* blocks preserved so far */
     double build_ns;           /* for each entry */
     _Atomic unsigned flush_us; /* how long a flush of the store takes */
