@@ -62,7 +62,7 @@ int selsnap_designation_load(selsnap *ss, const char *name, selsnap_subset **ret
     pthread_mutex_lock(&ss->admin);
     rc = find(ss, name, &group);
     if (rc == SELSNAP_OK) {
-        rc = ssn_designation_to_subset(ss, group, ret_subset);
+        rc = ssn_designation_to_subset(ss, group, 0, ret_subset);
     }
     pthread_mutex_unlock(&ss->admin);
     return rc;

@@ -8,6 +8,11 @@ int selsnap_grow_origin(selsnap *ss, uint64_t bytes) {
     return rc == SELSNAP_OK ? ssn_context_grow_origin(ss, bytes) : rc;
 }
 
+int selsnap_shrink_origin(selsnap *ss, uint64_t bytes) {
+    int rc = ssn_api_check_writable(ss);
+    return rc == SELSNAP_OK ? ssn_context_shrink_origin(ss, bytes) : rc;
+}
+
 int selsnap_grow_store(selsnap *ss, uint64_t bytes) {
     int rc = ssn_api_check_writable(ss);
     return rc == SELSNAP_OK ? ssn_context_grow_store(ss, bytes) : rc;

@@ -82,7 +82,7 @@ int selsnap_snapshot_get_subset(selsnap *ss, uint64_t id, selsnap_subset **ret_s
     pthread_mutex_lock(&ss->admin);
     const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
     if (snap != NULL && snap->state == SSN_SNAP_LIVE) {
-        rc = ssn_designation_to_subset(ss, snap->group, ret_subset);
+        rc = ssn_designation_to_subset(ss, snap->group, 0, ret_subset);
     } else {
         rc = ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot %" PRIu64, id);
     }

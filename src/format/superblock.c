@@ -43,7 +43,8 @@ enum {
     AT_NEXT_EPOCH = 240,
     AT_NEXT_ID = 248,
     AT_HINT = 256,
-    HINT_SIZE = 248,
+    HINT_SIZE = 240,
+    AT_EXTENT_BYTES = 496,
     AT_CHECKSUM = 504,
 };
 
@@ -56,7 +57,9 @@ void ssn_super_encode(uint8_t *page, const struct ssn_superblock *super) {
     ssn_put16(page + AT_MINOR, super->minor);
     ssn_put32(page + AT_COMPAT, super->compat);
     ssn_put32(page + AT_RO_COMPAT, super->ro_compat);
-    ssn_put32(page + AT_INCOMPAT, super->incompat);
+    bool shorter = super->extent_bytes > super->origin_bytes;
+    ssn_put32(page + AT_INCOMPAT, (super->incompat & ~(uint32_t)SSN_INCOMPAT_SHORTER) |
+                                      (shorter ? (uint32_t)SSN_INCOMPAT_SHORTER : 0));
     memcpy(page + AT_STORE_ID, super->store_id, SSN_STORE_ID_SIZE);
     ssn_put64(page + AT_SEQUENCE, super->sequence);
     ssn_put64(page + AT_PLACE, ssn_super_place(super->sequence));
@@ -84,6 +87,7 @@ void ssn_super_encode(uint8_t *page, const struct ssn_superblock *super) {
     ssn_put64(page + AT_NEXT_EPOCH, super->next_epoch);
     ssn_put64(page + AT_NEXT_ID, super->next_id);
     memcpy(page + AT_HINT, super->origin_hint, strnlen(super->origin_hint, SELSNAP_ORIGIN_HINT_MAX));
+    ssn_put64(page + AT_EXTENT_BYTES, shorter ? super->extent_bytes : 0);
     ssn_put64(page + AT_CHECKSUM, ssn_checksum(page, AT_CHECKSUM));
 }
 
@@ -118,6 +122,7 @@ static void decode_fields(const uint8_t *page, struct ssn_superblock *super) {
     super->next_epoch = ssn_get64(page + AT_NEXT_EPOCH);
     super->next_id = ssn_get64(page + AT_NEXT_ID);
     memcpy(super->origin_hint, page + AT_HINT, SELSNAP_ORIGIN_HINT_MAX);
+    super->extent_bytes = ssn_get64(page + AT_EXTENT_BYTES);
 }
 
 static bool hint_ok(const uint8_t *hint) {
@@ -136,6 +141,16 @@ static bool geometry_ok(const struct ssn_superblock *super) {
            super->journal_pages <= SSN_JOURNAL_PAGES_MAX && super->store_pages <= UINT64_MAX / SSN_PAGE_SIZE &&
            super->store_pages > SSN_JOURNAL_PLACE + super->journal_pages &&
            super->journal_start < super->journal_pages && super->journal_number > 0;
+}
+
+/* [F-20] */
+static bool settle_extent(struct ssn_superblock *super) {
+    if ((super->incompat & SSN_INCOMPAT_SHORTER) != 0) {
+        return super->extent_bytes > super->origin_bytes;
+    }
+    bool none = super->extent_bytes == 0;
+    super->extent_bytes = super->origin_bytes;
+    return none;
 }
 
 /* Tree and ledger lie in the area [F-1]; their counts fit into the store. */
@@ -173,12 +188,12 @@ int ssn_super_decode(const uint8_t *page, uint64_t place, struct ssn_superblock 
     }
     struct ssn_superblock super;
     decode_fields(page, &super);
-    if ((super.incompat & ~(uint32_t)SSN_INCOMPAT_HOLES) != 0) {
+    if ((super.incompat & ~(uint32_t)SSN_INCOMPAT_KNOWN) != 0) {
         return SELSNAP_EVERSION;
     }
     if (!reserved_ok(page) || ssn_get64(page + AT_PLACE) != place || place != ssn_super_place(super.sequence) ||
         ssn_get64(page + AT_JOURNAL_PLACE) != SSN_JOURNAL_PLACE || (super.flags & ~(uint32_t)SSN_SUPER_FLAGS) != 0 ||
-        !geometry_ok(&super) || !contents_ok(&super)) {
+        !geometry_ok(&super) || !contents_ok(&super) || !settle_extent(&super)) {
         return SELSNAP_EDAMAGED;
     }
     if ((super.flags & SSN_SUPER_HAS_IDENTITY) == 0 && !ssn_is_zero(super.origin_identity, SELSNAP_IDENTITY_SIZE)) {

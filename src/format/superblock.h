@@ -28,7 +28,11 @@ enum {
     SSN_SUPER_FLAGS = 15,
 };
 
-enum { SSN_INCOMPAT_HOLES = 1 }; /* the tree has holes [F-16] */
+enum {
+    SSN_INCOMPAT_HOLES = 1,   /* the tree has holes [F-16] */
+    SSN_INCOMPAT_SHORTER = 2, /* the extent is more than the origin [F-20] */
+    SSN_INCOMPAT_KNOWN = 3,
+};
 
 /* Of next_epoch and next_id [F-17]; no store comes that far in its life. */
 #define SSN_COUNTER_MAX (UINT64_C(1) << 62)
@@ -42,6 +46,7 @@ struct ssn_superblock {
     uint32_t flags; /* SSN_SUPER_* */
     uint64_t store_pages;
     uint64_t origin_bytes;
+    uint64_t extent_bytes; /* where blocks may be named: what the origin had at most [F-20] */
     uint8_t origin_identity[SELSNAP_IDENTITY_SIZE];
     uint64_t change_mark;
     uint64_t journal_pages;

@@ -82,8 +82,9 @@ struct selsnap {
     uint32_t block_bytes;
     uint32_t block_shift;
     uint32_t block_pages; /* pages of a block in the store */
-    uint64_t origin_bytes; /* this and the next change only in resize.c, while nothing else is called */
-    uint64_t block_count;  /* blocks of the origin; the last may be short */
+    uint64_t origin_bytes; /* this and the next two change only in resize.c, while nothing else is called */
+    uint64_t extent_bytes; /* what the origin had at most: where snapshots may have blocks [F-20] */
+    uint64_t block_count;  /* blocks of the extent; the last may be short */
     bool size_unsure;      /* admin: a superblock with another size may be found after a crash */
     uint32_t chunk_blocks; /* blocks handled at once: 1 MiB, but at least a block and at most a run */
 
@@ -111,9 +112,13 @@ static inline uint64_t ssn_block_of(const struct selsnap *ss, uint64_t offset) {
 static inline uint64_t ssn_offset_of(const struct selsnap *ss, uint64_t block) {
     return block << ss->block_shift;
 }
-/* Bytes of a block that the origin has: fewer than block_bytes for a short last block. */
+/* Bytes of [offset, offset + len) that the origin has. */
+static inline uint64_t ssn_origin_part(const struct selsnap *ss, uint64_t offset, uint64_t len) {
+    return offset < ss->origin_bytes ? ssn_min_u64(len, ss->origin_bytes - offset) : 0;
+}
+/* Bytes of a block that the origin has: fewer than block_bytes for a short last block, none behind its end. */
 static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
-    return (uint32_t)ssn_min_u64(ss->block_bytes, ss->origin_bytes - ssn_offset_of(ss, block));
+    return (uint32_t)ssn_origin_part(ss, ssn_offset_of(ss, block), ss->block_bytes);
 }
 
 /* ---- origin.c ---- */
@@ -121,13 +126,12 @@ static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
 /* Gives rc, and tells what failed if that is the device: `what` is "read", "write", ... */
 int ssn_origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t offset, uint64_t len);
 /*
- * Reads whole blocks of the origin; the missing bytes of a short last block are zeros [F-2]. SELSNAP_EIO with the
- * detail told.
+ * Reads whole blocks of the extent; what the origin lacks of them is zeros [F-2]. SELSNAP_EIO with the detail told.
  */
 int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
-/* Writes whole blocks to the origin, without the bytes that a short last block lacks. */
+/* Writes whole blocks to the origin, without the bytes that it lacks. */
 int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf);
-/* A transfer of whole blocks to or from `buf`, for the next; the zeros of a short last block are filled in here. */
+/* A transfer of whole blocks to or from `buf`, for the next; zeros for what the origin lacks are filled in here. */
 struct ssn_transfer ssn_origin_transfer(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf);
 int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *transfers, unsigned count);
 /* Reads, writes, flushes with the detail told on failure. */

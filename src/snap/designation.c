@@ -127,9 +127,18 @@ int ssn_designation_next_range(struct selsnap *ss, uint64_t id, bool whole, uint
     return rc;
 }
 
+int ssn_designation_reaches(struct selsnap *ss, const struct ssn_group *group, uint64_t block, bool *ret_reaches) {
+    struct ssn_block_range range;
+    int rc = ssn_designation_next_range(ss, group->id, group->whole, block, &range);
+    *ret_reaches = rc == SELSNAP_OK;
+    return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
+}
+
 static int add_item(const struct ssn_item *item, selsnap_subset *subset) {
     for (unsigned i = 0; i < ssn_ranges_count(item->len); i++) {
-        int rc = ssn_subset_add_blocks(subset, ssn_range_first(item->value, i), ssn_range_blocks(item->value, i));
+        uint64_t first = ssn_range_first(item->value, i);
+        uint64_t end = ssn_min_u64(first + ssn_range_blocks(item->value, i), subset->block_count);
+        int rc = first < end ? ssn_subset_add_blocks(subset, first, end - first) : SELSNAP_OK;
         if (rc != SELSNAP_OK) {
             return rc;
         }
@@ -137,11 +146,24 @@ static int add_item(const struct ssn_item *item, selsnap_subset *subset) {
     return SELSNAP_OK;
 }
 
-int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group, selsnap_subset **ret_subset) {
+/* Of the device of a designation's subset. */
+static int choose_bytes(struct selsnap *ss, const struct ssn_group *group, uint64_t bytes, uint64_t *ret_bytes) {
+    bool reaches = bytes == ss->extent_bytes;
+    int rc = SELSNAP_OK;
+    if (bytes == 0 && ss->extent_bytes > ss->origin_bytes) {
+        rc = ssn_designation_reaches(ss, group, ssn_div_up(ss->origin_bytes, ss->block_bytes), &reaches);
+    }
+    *ret_bytes = reaches ? ss->extent_bytes : ss->origin_bytes;
+    return rc;
+}
+
+int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group, uint64_t bytes,
+                              selsnap_subset **ret_subset) {
     selsnap_subset *subset = NULL;
-    int rc = ssn_subset_open(NULL, ss->origin_bytes, ss->block_bytes, &subset);
+    int rc = choose_bytes(ss, group, bytes, &bytes);
+    rc = rc == SELSNAP_OK ? ssn_subset_open(NULL, bytes, ss->block_bytes, &subset) : rc;
     if (rc == SELSNAP_OK && group->whole) {
-        rc = ssn_subset_add_blocks(subset, 0, ss->block_count);
+        rc = ssn_subset_add_blocks(subset, 0, subset->block_count);
     } else if (rc == SELSNAP_OK) {
         struct ssn_item item;
         uint64_t next = 0;

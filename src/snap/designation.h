@@ -15,8 +15,14 @@ int ssn_designation_cover(struct selsnap *ss, uint64_t id, bool whole, uint64_t 
 /* The first range that ends above `from`, cut to begin at it. SELSNAP_ENOENT: no more. Blocks. */
 int ssn_designation_next_range(struct selsnap *ss, uint64_t id, bool whole, uint64_t from,
                                struct ssn_block_range *ret_range);
-/* A designation as a subset in memory, which belongs to no context: it may be handed to a user. */
-int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group, selsnap_subset **ret_subset);
+/*
+ * A designation as a subset in memory, which belongs to no context: it may be handed to a user. bytes: of the device of
+ * the subset, whose end cuts it off: what the origin has, or the extent; 0: the origin, or the extent if need be.
+ */
+int ssn_designation_to_subset(struct selsnap *ss, const struct ssn_group *group, uint64_t bytes,
+                              selsnap_subset **ret_subset);
+/* Whether it has a block from this one on. */
+int ssn_designation_reaches(struct selsnap *ss, const struct ssn_group *group, uint64_t block, bool *ret_reaches);
 /* Whether two have a block in common. */
 int ssn_designation_meet(struct selsnap *ss, const struct ssn_group *a, const struct ssn_group *b, bool *ret_meet);
 

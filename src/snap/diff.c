@@ -43,6 +43,7 @@ struct walk {
     struct side from;
     struct side to;
     const selsnap_subset *within;
+    uint64_t block_count; /* where `to` ends */
     uint64_t pending; /* the first block at or after the place of the walk with pending data; UINT64_MAX: none */
     bool pending_known;
     uint64_t asked_run; /* from here to entry_run, without that itself, no run has entries */
@@ -204,11 +205,11 @@ static int look(struct walk *walk, uint64_t block, uint32_t *ret_kind, uint64_t 
     struct ssn_block_range wanted = {0, 0};
     struct ssn_block_range tracked = {0, 0};
     *ret_kind = SAME;
-    *ret_end = ss->block_count;
+    *ret_end = walk->block_count;
     int rc = next_of_interest(walk, block, &interest);
     bool all_tracked = walk->from.whole || (walk->to.id != 0 && walk->to.group == walk->from.group);
     if (rc == SELSNAP_OK && all_tracked && interest > block) {
-        *ret_end = ssn_min_u64(interest, ss->block_count);
+        *ret_end = ssn_min_u64(interest, walk->block_count);
         return SELSNAP_OK;
     }
     rc = rc == SELSNAP_OK ? next_wanted(walk, block, &wanted) : rc;
@@ -216,7 +217,7 @@ static int look(struct walk *walk, uint64_t block, uint32_t *ret_kind, uint64_t 
         *ret_end = rc == SELSNAP_OK ? wanted.first : *ret_end;
         return rc == SELSNAP_ENOENT ? SELSNAP_OK : rc;
     }
-    uint64_t limit = wanted.first + wanted.count;
+    uint64_t limit = ssn_min_u64(wanted.first + wanted.count, walk->block_count);
     rc = ssn_designation_next_range(ss, walk->from.group, walk->from.whole, block, &tracked);
     if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && tracked.first > block)) {
         *ret_kind = SELSNAP_DIFF_UNKNOWN;
@@ -247,14 +248,14 @@ static int find_range(struct walk *walk, uint64_t block, struct ssn_block_range 
     uint64_t end = block;
     uint32_t kind = SAME;
     int rc = SELSNAP_OK;
-    while (rc == SELSNAP_OK && kind == SAME && end < walk->ss->block_count) {
+    while (rc == SELSNAP_OK && kind == SAME && end < walk->block_count) {
         block = end;
         rc = look(walk, block, &kind, &end);
     }
     if (rc != SELSNAP_OK || kind == SAME) {
         return rc == SELSNAP_OK ? SELSNAP_ENOENT : rc;
     }
-    for (unsigned parts = 0; parts < PARTS_MAX && end < walk->ss->block_count; parts++) {
+    for (unsigned parts = 0; parts < PARTS_MAX && end < walk->block_count; parts++) {
         uint32_t next_kind;
         uint64_t next_end;
         rc = look(walk, end, &next_kind, &next_end);
@@ -277,9 +278,10 @@ int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint6
         rc = ssn_fail(&ss->report, SELSNAP_EINVAL,
                       "the subset was made for a device or block size other than this one's");
     }
-    if (rc == SELSNAP_OK && offset > ss->origin_bytes) {
+    const uint64_t bytes = options->to_id == 0 ? ss->origin_bytes : ss->extent_bytes;
+    if (rc == SELSNAP_OK && offset > bytes) {
         rc = ssn_fail(&ss->report, SELSNAP_ERANGE, "byte %" PRIu64 " is not inside the device of %" PRIu64 " bytes",
-                      offset, ss->origin_bytes);
+                      offset, bytes);
     }
     rc = rc == SELSNAP_OK ? find_sides(&walk, options->from_id, options->to_id) : rc;
     if (rc != SELSNAP_OK) {
@@ -287,7 +289,8 @@ int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint6
     }
     struct ssn_block_range range = {0, 0};
     uint32_t kind = SAME;
-    uint64_t block = offset == ss->origin_bytes ? ss->block_count : ssn_block_of(ss, offset);
+    walk.block_count = ssn_div_up(bytes, ss->block_bytes);
+    uint64_t block = offset == bytes ? walk.block_count : ssn_block_of(ss, offset);
     rc = find_range(&walk, block, &range, &kind);
     int still = find_sides(&walk, options->from_id, options->to_id);
     still = still == SELSNAP_OK ? ssn_check_usable(ss) : still;
@@ -296,7 +299,7 @@ int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint6
     }
     uint64_t end = range.first + range.count;
     ret_range->offset = ssn_offset_of(ss, range.first);
-    ret_range->len = (end == ss->block_count ? ss->origin_bytes : ssn_offset_of(ss, end)) - ret_range->offset;
+    ret_range->len = (end == walk.block_count ? bytes : ssn_offset_of(ss, end)) - ret_range->offset;
     ret_range->kind = kind;
     ret_range->reserved = 0;
     return SELSNAP_OK;

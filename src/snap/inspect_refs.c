@@ -278,7 +278,7 @@ int ssn_check_size(struct ssn_check *check) {
     uint64_t id = check->key->major;
     uint64_t bytes = 0;
     if (check->key->minor != 0 || !ssn_size_decode(check->value, check->len, &bytes) ||
-        bytes > check->ss->origin_bytes) {
+        bytes > check->ss->extent_bytes) {
         ssn_check_problem(check, "snapshot %" PRIu64 ": the size that its origin had is malformed", id);
         return SELSNAP_OK;
     }

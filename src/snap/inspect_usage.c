@@ -212,9 +212,9 @@ int ssn_inspect_map(struct selsnap *ss, uint64_t id, uint64_t offset, selsnap_ma
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    if (offset >= ss->origin_bytes) {
+    if (offset >= ss->extent_bytes) {
         return ssn_fail(&ss->report, SELSNAP_ERANGE, "byte %" PRIu64 " is not inside the device of %" PRIu64 " bytes",
-                        offset, ss->origin_bytes);
+                        offset, ss->extent_bytes);
     }
     struct subject subject = {.ss = ss, .id = id};
     uint64_t block = ssn_block_of(ss, offset);
@@ -223,7 +223,7 @@ int ssn_inspect_map(struct selsnap *ss, uint64_t id, uint64_t offset, selsnap_ma
     rc = end_look(&subject, map_at(&subject, block, &end, &state));
     if (rc == SELSNAP_OK) {
         ret_range->offset = ssn_offset_of(ss, block);
-        ret_range->len = (end == ss->block_count ? ss->origin_bytes : ssn_offset_of(ss, end)) - ret_range->offset;
+        ret_range->len = (end == ss->block_count ? ss->extent_bytes : ssn_offset_of(ss, end)) - ret_range->offset;
         ret_range->state = state;
         ret_range->reserved = 0;
     }

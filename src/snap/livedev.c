@@ -198,7 +198,7 @@ int ssn_live_discard(struct selsnap *ss, uint64_t offset, uint64_t len) {
     }
     uint64_t end_offset = offset + len;
     uint64_t block = ssn_div_up(offset, ss->block_bytes);
-    uint64_t end = end_offset == ss->origin_bytes ? ss->block_count : ssn_block_of(ss, end_offset);
+    uint64_t end = end_offset == ss->origin_bytes ? ssn_div_up(end_offset, ss->block_bytes) : ssn_block_of(ss, end_offset);
     while (rc == SELSNAP_OK && block < end) {
         uint64_t passed = 0;
         rc = discard_some(ss, block, end, &passed);

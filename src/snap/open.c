@@ -140,7 +140,7 @@ static bool size_allowed(struct selsnap *ss, const struct ssn_store_facts *facts
     uint64_t size = ssn_device_size(ss->origin);
     bool same = facts->identity_known && ssn_device_identity(ss->origin, identity) &&
                 memcmp(identity, facts->origin_identity, sizeof identity) == 0;
-    return size == facts->origin_bytes ||
+    return (size >= facts->origin_bytes && size <= facts->extent_bytes) || /* it may not have been cut yet */
            (size > facts->origin_bytes && (same || !facts->was_clean || (flags & SELSNAP_OPEN_LONGER_ORIGIN) != 0));
 }
 
@@ -185,7 +185,8 @@ int ssn_context_set_sizes(struct selsnap *ss, const struct ssn_store_facts *fact
     }
     ss->block_pages = ss->block_bytes / SSN_PAGE_SIZE;
     ss->origin_bytes = facts->origin_bytes;
-    ss->block_count = ssn_div_up(ss->origin_bytes, ss->block_bytes);
+    ss->extent_bytes = facts->extent_bytes;
+    ss->block_count = ssn_div_up(ss->extent_bytes, ss->block_bytes);
     ss->chunk_blocks = CHUNK_BYTES / ss->block_bytes;
     ss->chunk_blocks = ss->chunk_blocks > SSN_RUN_BLOCKS ? SSN_RUN_BLOCKS : ss->chunk_blocks;
     if (ss->block_bytes < ss->origin->info.logical_block_bytes) {

@@ -19,22 +19,23 @@ int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset) 
 
 int ssn_origin_read_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
     uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    uint64_t len = ssn_origin_part(ss, offset, count * ss->block_bytes);
     memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
-    return ssn_origin_read(ss, buf, (size_t)len, offset);
+    return len > 0 ? ssn_origin_read(ss, buf, (size_t)len, offset) : SELSNAP_OK;
 }
 
 int ssn_origin_write_blocks(struct selsnap *ss, uint64_t first_block, uint64_t count, const uint8_t *buf) {
     uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    uint64_t len = ssn_origin_part(ss, offset, count * ss->block_bytes);
     return ssn_origin_failed(ss, ssn_device_write(ss->origin, buf, (size_t)len, offset), "write", offset, len);
 }
 
 struct ssn_transfer ssn_origin_transfer(struct selsnap *ss, uint64_t first_block, uint64_t count, uint8_t *buf) {
     uint64_t offset = ssn_offset_of(ss, first_block);
-    uint64_t len = ssn_min_u64(count * ss->block_bytes, ss->origin_bytes - offset);
+    uint64_t len = ssn_origin_part(ss, offset, count * ss->block_bytes);
     memset(buf + len, 0, (size_t)(count * ss->block_bytes - len));
-    return (struct ssn_transfer){offset, buf, (size_t)len, SELSNAP_OK};
+    /* Nothing of them: nothing, where the origin ends. */
+    return (struct ssn_transfer){ssn_min_u64(offset, ss->origin_bytes), buf, (size_t)len, SELSNAP_OK};
 }
 
 int ssn_origin_transfers(struct selsnap *ss, bool write, struct ssn_transfer *transfers, unsigned count) {

@@ -45,12 +45,13 @@ static void cut_piece(struct piece *piece, uint64_t offset, uint64_t len) {
     piece->len = ssn_min_u64(len, end - offset);
 }
 
-/* Whether all the bytes that the origin has of a block (counted from the piece's first) are written. */
+/* Whether all the bytes that the view has of a block (counted from the piece's first) are written. */
 static bool is_whole(const struct piece *piece, unsigned i) {
     const struct selsnap *ss = piece->view->ss;
     uint64_t block = piece->run * SSN_RUN_BLOCKS + piece->first + i;
     uint64_t begin = ssn_offset_of(ss, block);
-    return piece->offset <= begin && begin + ssn_block_len(ss, block) <= piece->offset + piece->len;
+    uint64_t end = ssn_min_u64(begin + ss->block_bytes, piece->view->bytes);
+    return piece->offset <= begin && end <= piece->offset + piece->len;
 }
 
 /* Brings what a block holds into the buffer, if the write leaves some of it. */

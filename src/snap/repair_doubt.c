@@ -252,7 +252,7 @@ static int doubt_job(struct ssn_repair *repair, const struct doubt *doubt, struc
     ssn_repair_say(repair,
                    "restore %" PRIu64 " of snapshot %" PRIu64 ": not all of the bytes from %" PRIu64 " to %" PRIu64
                    " can be restored; the live device keeps what it has there",
-                   job->id, job->record.subject, begin, ssn_min_u64(begin + len, repair->old.origin_bytes) - 1);
+                   job->id, job->record.subject, begin, ssn_min_u64(begin + len, repair->old.extent_bytes) - 1);
     for (size_t i = 0; rc == SELSNAP_OK && i < repair->snap_count; i++) {
         if (repair->by_point[i]->record.point > job->record.point) {
             rc = lose_younger(repair, doubt, repair->by_point[i], &bits);

@@ -256,7 +256,7 @@ static int next_run(struct ssn_repair *repair, uint64_t from, uint64_t *ret_run)
 static int tell_progress(struct ssn_repair *repair, uint64_t done) {
     selsnap_progress_fn progress = repair->options->progress;
     bool stop = repair->unheard ||
-                (progress != NULL && progress(repair->options->progress_user, done, repair->old.origin_bytes) != 0);
+                (progress != NULL && progress(repair->options->progress_user, done, repair->old.extent_bytes) != 0);
     return stop ? SELSNAP_ECANCELED : SELSNAP_OK;
 }
 
@@ -272,5 +272,5 @@ int ssn_repair_entries(struct ssn_repair *repair) {
             run++;
         }
     }
-    return rc == SELSNAP_OK ? tell_progress(repair, repair->old.origin_bytes) : rc;
+    return rc == SELSNAP_OK ? tell_progress(repair, repair->old.extent_bytes) : rc;
 }

@@ -160,7 +160,7 @@ static bool received_allowed(struct ssn_repair *repair, const struct ssn_item *i
 static bool size_allowed(struct ssn_repair *repair, const struct ssn_item *item) {
     uint64_t bytes = 0;
     return item->key.minor == 0 && ssn_size_decode(item->value, item->len, &bytes) &&
-           bytes <= repair->old.origin_bytes;
+           bytes <= repair->old.extent_bytes;
 }
 
 static const struct belongings all_belongings[] = {

@@ -54,7 +54,7 @@ static void tell(struct ssn_repair *repair, size_t index) {
     char who[SSN_REPAIR_WHO];
     if (telling->blocks > 0 && repair->options->report != NULL) {
         uint64_t end =
-            ssn_min_u64((telling->first_block + telling->blocks) << repair->old.block_shift, repair->old.origin_bytes);
+            ssn_min_u64((telling->first_block + telling->blocks) << repair->old.block_shift, repair->old.extent_bytes);
         ssn_repair_who(repair, repair->by_point[index]->id, who);
         ssn_repair_say(repair, "%s: bytes %" PRIu64 " to %" PRIu64 " are lost: %s", who,
                        telling->first_block << repair->old.block_shift, end - 1, words(telling->loss));

@@ -8,6 +8,7 @@
 #include "deferred.h"
 #include "designation.h"
 #include "reclaim.h"
+#include "resize.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -65,7 +66,7 @@ static int choose_group(struct selsnap *ss, const struct ssn_snap *source, const
         return SELSNAP_OK;
     }
     selsnap_subset *both;
-    int rc = ssn_designation_to_subset(ss, source->group, &both);
+    int rc = ssn_designation_to_subset(ss, source->group, subset->device_bytes, &both);
     if (rc != SELSNAP_OK) {
         return rc;
     }
@@ -81,6 +82,23 @@ static int choose_group(struct selsnap *ss, const struct ssn_snap *source, const
         rc = ssn_designation_save(ss, NULL, both, ret_group);
     }
     ssn_subset_close(both);
+    return rc;
+}
+
+/* Of a snapshot that is longer than the origin: what lies behind the end. */
+static int refuse_behind(struct selsnap *ss, const struct ssn_snap *source, const struct ssn_group *group) {
+    uint64_t bytes;
+    bool behind = false;
+    int rc = ssn_snapshot_size(ss, source->id, &bytes);
+    if (rc == SELSNAP_OK && bytes > ss->origin_bytes) {
+        rc = ssn_designation_reaches(ss, group, ssn_block_of(ss, ss->origin_bytes), &behind);
+    }
+    if (behind) {
+        rc = ssn_fail(&ss->report, SELSNAP_ETOOSMALL,
+                      "snapshot %" PRIu64 " has %" PRIu64 " bytes and the origin %" PRIu64
+                      ": make it longer first, or restore only blocks that it has",
+                      source->id, bytes, ss->origin_bytes);
+    }
     return rc;
 }
 
@@ -189,6 +207,7 @@ static int start_locked(struct selsnap *ss, const selsnap_restore_options *optio
     }
     struct ssn_group *group = NULL;
     rc = choose_group(ss, source, options->subset, &group);
+    rc = rc == SELSNAP_OK ? refuse_behind(ss, source, group) : rc;
     rc = rc == SELSNAP_OK ? refuse_overlap(ss, group) : rc;
     if (rc == SELSNAP_OK && (options->flags & SELSNAP_RESTORE_SKIP_LOST) == 0) {
         rc = refuse_lost(ss, source, group);

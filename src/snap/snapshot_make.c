@@ -54,10 +54,22 @@ int ssn_snapshot_check_options(struct selsnap *ss, const selsnap_snapshot_option
     return SELSNAP_OK;
 }
 
+/* A designation that was saved when the origin was longer. */
+static int refuse_behind(struct selsnap *ss, const char *name, const struct ssn_group *group) {
+    bool behind;
+    int rc = ssn_designation_reaches(ss, group, ssn_div_up(ss->origin_bytes, ss->block_bytes), &behind);
+    return rc == SELSNAP_OK && behind
+               ? ssn_fail(&ss->report, SELSNAP_EINVAL,
+                          "the designation \"%s\" has blocks behind the origin's end at %" PRIu64 " bytes: save it anew",
+                          name, ss->origin_bytes)
+               : rc;
+}
+
 static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *options, struct ssn_group **ret_group) {
     if (options->designation != NULL) {
         int rc = ssn_designation_find(ss, options->designation, ret_group);
         return rc == SELSNAP_ENOENT ? ssn_fail(&ss->report, rc, "there is no designation \"%s\"", options->designation)
+               : rc == SELSNAP_OK   ? refuse_behind(ss, options->designation, *ret_group)
                                     : rc;
     }
     if (options->subset != NULL) {
@@ -72,7 +84,7 @@ static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *opti
     selsnap_subset *whole;
     int rc = ssn_subset_open(&ss->mem, ss->origin_bytes, ss->block_bytes, &whole);
     if (rc == SELSNAP_OK) {
-        rc = ssn_subset_add_blocks(whole, 0, ss->block_count);
+        rc = ssn_subset_add_blocks(whole, 0, whole->block_count);
         rc = rc == SELSNAP_OK ? ssn_designation_save(ss, NULL, whole, ret_group) : rc;
         ssn_subset_close(whole);
     }
@@ -131,6 +143,7 @@ static int commit_new(const struct ssn_making *making) {
     struct ssn_txn txn;
     ssn_txn_init(&txn, ss->store);
     ssn_snapshot_put_new(&txn, snap, making->options);
+    ssn_snapshot_put_size(ss, &txn, snap->id);
     if (making->membership != NULL) {
         put_membership(&txn, snap->id, making->membership);
     }

@@ -275,9 +275,12 @@ static int undesignated_error(const struct selsnap_view *view, uint64_t offset) 
                     "byte %" PRIu64 " of the device is not in snapshot %" PRIu64, offset, view->snap->id);
 }
 
+/* The view may be longer than the origin is now: zeros. */
 static int read_live(struct selsnap *ss, uint8_t *buf, uint64_t len, uint64_t offset) {
-    const selsnap_iovec iov = {buf, (size_t)len};
-    return ssn_live_read(ss, &iov, 1, offset, len);
+    uint64_t part = ssn_origin_part(ss, offset, len);
+    const selsnap_iovec iov = {buf, (size_t)part};
+    memset(buf + part, 0, (size_t)(len - part));
+    return part > 0 ? ssn_live_read(ss, &iov, 1, offset, part) : SELSNAP_OK;
 }
 
 /* Whole blocks that all have their full length, straight into the caller's memory. */

@@ -289,6 +289,7 @@ int ssn_store_set_origin(struct ssn_store *store, uint64_t origin_bytes) {
     }
     struct ssn_superblock super = store->super;
     super.origin_bytes = origin_bytes;
+    super.extent_bytes = ssn_max_u64(super.extent_bytes, origin_bytes);
     rc = rc == SELSNAP_OK ? write_super(store, super) : rc;
     ssn_upkeep_end(store, false, rc);
     return rc;

@@ -24,6 +24,7 @@ struct ssn_store_facts {
     uint32_t block_bytes;
     uint64_t store_pages; /* at the open; it may grow: ssn_store_size_pages() */
     uint64_t origin_bytes; /* at the open, too */
+    uint64_t extent_bytes; /* at the open, too: what the origin had at most [F-20] */
     bool identity_known;
     uint8_t origin_identity[SELSNAP_IDENTITY_SIZE];
     bool was_clean;  /* closed cleanly before this open */
@@ -34,8 +35,8 @@ struct ssn_store_facts {
     char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1];
 };
 
-/* facts->block_bytes, origin_*, identity_*, origin_hint are used; journal_bytes 0: chosen. overwrite: over an old
- * store. */
+/* facts->block_bytes, origin_*, identity_*, origin_hint are used; extent_bytes 0: that of the origin; journal_bytes 0:
+ * chosen. overwrite: over an old store. */
 int ssn_store_format(selsnap_device *device, struct ssn_report *report, const struct ssn_store_facts *facts,
                      bool overwrite);
 /* SSN_STORE_ID_SIZE bytes that nobody else has: random, where the system can. */
@@ -225,8 +226,8 @@ unsigned ssn_store_pressure(struct ssn_store *store);
  */
 int ssn_store_grow(struct ssn_store *store, uint64_t bytes);
 uint64_t ssn_store_size_pages(const struct ssn_store *store);
-/* Writes a superblock with this size of the origin. SELSNAP_ESTORE: it may be found after a crash, until another call
- * works. */
+/* Writes a superblock with this size of the origin; its extent never becomes less. SELSNAP_ESTORE: it may be found after
+ * a crash, until another call works. */
 int ssn_store_set_origin(struct ssn_store *store, uint64_t origin_bytes);
 /* Writes a superblock that says so. */
 int ssn_store_abandon(struct ssn_store *store);

@@ -29,10 +29,10 @@ static int tell(struct dump *dump, const char *format, ...) {
 static int dump_super(struct dump *dump, unsigned slot, const struct ssn_superblock *super) {
     int rc = tell(dump,
                   "superblock %u: sequence %" PRIu64 ", incarnation %" PRIu64 ", flags %u, %" PRIu64
-                  " pages, block %u, origin %" PRIu64 " bytes%s%s",
+                  " pages, block %u, origin %" PRIu64 " bytes (extent %" PRIu64 ")%s%s",
                   slot, super->sequence, super->incarnation, (unsigned)super->flags, super->store_pages,
-                  (unsigned)super->block_bytes, super->origin_bytes, super->origin_hint[0] != 0 ? ", hint " : "",
-                  super->origin_hint);
+                  (unsigned)super->block_bytes, super->origin_bytes, super->extent_bytes,
+                  super->origin_hint[0] != 0 ? ", hint " : "", super->origin_hint);
     if (rc == 0) {
         rc = tell(dump,
                   "  journal: %" PRIu64 " pages, start %" PRIu64 ", batch %" PRIu64 ", chain %016" PRIx64

@@ -89,6 +89,7 @@ static void fill_super(struct format *format, const struct ssn_store_facts *fact
     ssn_store_make_id(super->store_id);
     super->block_bytes = facts->block_bytes;
     super->origin_bytes = facts->origin_bytes;
+    super->extent_bytes = ssn_max_u64(facts->extent_bytes, facts->origin_bytes);
     if (facts->identity_known) {
         super->flags |= SSN_SUPER_HAS_IDENTITY;
         memcpy(super->origin_identity, facts->origin_identity, SELSNAP_IDENTITY_SIZE);

@@ -83,6 +83,7 @@ void ssn_facts_of_super(const struct ssn_superblock *super, struct ssn_store_fac
     ret_facts->block_bytes = super->block_bytes;
     ret_facts->store_pages = super->store_pages;
     ret_facts->origin_bytes = super->origin_bytes;
+    ret_facts->extent_bytes = super->extent_bytes;
     ret_facts->identity_known = (super->flags & SSN_SUPER_HAS_IDENTITY) != 0;
     memcpy(ret_facts->origin_identity, super->origin_identity, SELSNAP_IDENTITY_SIZE);
     ret_facts->was_clean = (super->flags & SSN_SUPER_CLEAN) != 0;

@@ -102,7 +102,7 @@ static int common(struct selsnap *ss, uint64_t id, const selsnap_subset *within,
     pthread_mutex_lock(&ss->admin);
     const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, id);
     int rc = snap != NULL && snap->state == SSN_SNAP_LIVE
-                 ? ssn_designation_to_subset(ss, snap->group, ret_common)
+                 ? ssn_designation_to_subset(ss, snap->group, within->device_bytes, ret_common)
                  : ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot %" PRIu64, id);
     pthread_mutex_unlock(&ss->admin);
     return rc == SELSNAP_OK ? ssn_subset_intersect(*ret_common, within) : rc;

@@ -49,7 +49,7 @@ static int load_subset(struct export *export) {
     pthread_mutex_lock(&ss->admin);
     const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, export->options->id);
     int rc = snap != NULL && snap->state == SSN_SNAP_LIVE
-                 ? ssn_designation_to_subset(ss, snap->group, &export->subset)
+                 ? ssn_designation_to_subset(ss, snap->group, chosen != NULL ? chosen->device_bytes : 0, &export->subset)
                  : ssn_fail(&ss->report, SELSNAP_ENOENT, "there is no snapshot %" PRIu64, export->options->id);
     pthread_mutex_unlock(&ss->admin);
     if (rc == SELSNAP_OK && chosen != NULL) {

@@ -87,7 +87,7 @@ static int load_untold(struct receive *receive, uint64_t base_id) {
     selsnap_subset *base = NULL;
     pthread_mutex_lock(&ss->admin);
     const struct ssn_snap *snap = ssn_catalogue_find(&ss->catalogue, base_id);
-    int rc = snap != NULL ? ssn_designation_to_subset(ss, snap->group, &base) : SELSNAP_ENOENT;
+    int rc = snap != NULL ? ssn_designation_to_subset(ss, snap->group, receive->subset->device_bytes, &base) : SELSNAP_ENOENT;
     pthread_mutex_unlock(&ss->admin);
     rc = rc == SELSNAP_OK ? ssn_subset_clone(&ss->mem, receive->subset, &receive->untold) : rc;
     rc = rc == SELSNAP_OK ? ssn_subset_subtract(receive->untold, base) : rc;

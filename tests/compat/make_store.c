@@ -391,6 +391,18 @@ static void origin_grows(struct maker *maker) {
     snapshot(maker, "long", NULL, NULL);
     write_blocks(maker, BLOCKS - 1, 4);
     leave_stage(maker, "11-grown");
+}
+
+/* By what it grew, and half a block more; what is cut off was written over. */
+static void origin_shrinks(struct maker *maker) {
+    uint64_t bytes = maker->origin_bytes - 3 * (uint64_t)maker->block_bytes - maker->block_bytes / 2;
+    write_blocks(maker, BLOCKS - 1, 4);
+    must(selsnap_shrink_origin(maker->ss, bytes), "shrink");
+    maker->origin_bytes = bytes;
+    write_blocks(maker, BLOCKS - 2, 1);
+    snapshot(maker, "shorter", NULL, NULL);
+    write_blocks(maker, BLOCKS - 3, 2);
+    leave_stage(maker, "12-shrunk");
     close_all(maker);
 }
 
@@ -409,6 +421,7 @@ int main(int argc, char **argv) {
     close_all(&maker);
     blocks_are_lost(&maker);
     origin_grows(&maker);
+    origin_shrinks(&maker);
     free(maker.buf);
     return 0;
 }

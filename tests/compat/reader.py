@@ -43,12 +43,12 @@ def need(condition, text):
 class Superblock:
     """Section 2."""
 
-    FIELDS = struct.Struct("<8sHHIII16sQQIIQQ32sQQQQQQQQQIIQIIQQQQQQ248sQ")
+    FIELDS = struct.Struct("<8sHHIII16sQQIIQQ32sQQQQQQQQQIIQIIQQQQQQ240sQQ")
     NAMES = ("magic", "major", "minor", "compat", "ro_compat", "incompat", "store_id", "sequence", "place", "block_bytes",
              "flags", "store_pages", "origin_bytes", "origin_identity", "change_mark", "journal_place", "journal_pages",
              "incarnation", "journal_start", "journal_number", "journal_chain", "root_place", "root_checksum",
              "root_level", "reserved_1", "ledger_place", "ledger_pages", "reserved_2", "ledger_checksum", "free_pages",
-             "leaf_count", "page_count", "next_epoch", "next_id", "origin_hint", "checksum")
+             "leaf_count", "page_count", "next_epoch", "next_id", "origin_hint", "extent_bytes", "checksum")
 
     def __init__(self, page, slot):
         for name, value in zip(self.NAMES, self.FIELDS.unpack(page[:512])):
@@ -57,13 +57,15 @@ class Superblock:
         if not self.valid:
             return
         need(self.major == 1, "the store's version is %d.%d" % (self.major, self.minor))
-        need(self.incompat & ~1 == 0, "the store has features unknown here: %#x" % self.incompat)
+        need(self.incompat & ~3 == 0, "the store has features unknown here: %#x" % self.incompat)
         need(self.place == slot and SLOTS[self.sequence % 2] == slot, "superblock in the wrong slot")
         need(not any(page[512:]), "something follows superblock %d" % slot)
         need(self.reserved_1 == 0 and self.reserved_2 == 0, "reserved bytes in superblock %d" % slot)
         size = self.block_bytes
         need(4096 <= size <= 1 << 20 and size & (size - 1) == 0, "block size %d" % size)
         need(self.origin_bytes > 0 and self.root_level <= 15, "superblock %d" % slot)
+        need(self.extent_bytes > self.origin_bytes if self.incompat & 2 else self.extent_bytes == 0, "the extent")  # [F-20]
+        self.extent_bytes = self.extent_bytes or self.origin_bytes
         need(self.journal_place == 32 and 16 <= self.journal_pages <= 262144, "the journal's place or size")
         need(self.journal_start < self.journal_pages, "the journal's start")
 
@@ -95,7 +97,7 @@ class Store:
         self.super = self.choose_superblock()
         self.block_bytes = self.super.block_bytes
         self.block_pages = self.block_bytes // PAGE
-        self.block_count = -(-self.super.origin_bytes // self.block_bytes)
+        self.block_count = -(-self.super.extent_bytes // self.block_bytes)
         self.area = 32 + self.super.journal_pages
         self.items = {}
         self.holes = []
@@ -458,7 +460,7 @@ class Store:
 
     def origin_block(self, block):
         self.origin.seek(block * self.block_bytes)
-        length = min(self.block_bytes, self.super.origin_bytes - block * self.block_bytes)
+        length = max(0, min(self.block_bytes, self.super.origin_bytes - block * self.block_bytes))
         data = self.origin.read(length)
         need(len(data) == length, "the origin is too short")
         return data + bytes(self.block_bytes - length)
@@ -528,10 +530,10 @@ class Store:
         value = self.items.get((SIZE, snap["id"], 0))
         if value is None:
             need(not self.in_hole((SIZE, snap["id"], 0), (SIZE, snap["id"], 0)), "a hole where a size may be")
-            return self.super.origin_bytes
+            return self.super.extent_bytes
         need(len(value) == 8, "size of snapshot %d" % snap["id"])
         size = struct.unpack("<Q", value)[0]
-        need(0 < size <= self.super.origin_bytes, "size of snapshot %d" % snap["id"])
+        need(0 < size <= self.super.extent_bytes, "size of snapshot %d" % snap["id"])
         return size
 
     def extract(self, snap, out, frozen=False):
@@ -551,6 +553,14 @@ class Store:
                     file.write(data[:size - block * self.block_bytes])
         return lost
 
+    def byte_ranges(self, designation):
+        """In bytes of the origin; of the extent, if there are blocks behind the origin's end."""
+        blocks = self.subset(designation)
+        size = self.block_bytes
+        reaches = any((first + count - 1) * size >= self.super.origin_bytes for first, count in blocks)
+        limit = self.super.extent_bytes if reaches else self.super.origin_bytes
+        return [[first * size, min((first + count) * size, limit) - first * size] for first, count in blocks]
+
     def listing(self):
         return [{
             "id": snap["id"],
@@ -559,9 +569,7 @@ class Store:
             "designation": self.designations[snap["designation"]]["name"],
             "blocks": self.designations[snap["designation"]]["blocks"],
             "origin_bytes": self.size_of(snap),
-            "ranges": [[first * self.block_bytes,
-                        min((first + count) * self.block_bytes, self.super.origin_bytes) - first * self.block_bytes]
-                       for first, count in self.subset(snap["designation"])],
+            "ranges": self.byte_ranges(snap["designation"]),
             "expiry": self.terms.get(snap["id"], (0, 0))[0],
             "quota": self.terms.get(snap["id"], (0, 0))[1],
         } for _, snap in sorted(self.snapshots.items())]

@@ -21,7 +21,7 @@ import xxh3
 MAKE_STORE = None
 BLOCK_SIZES = (4096, 8192)
 STAGES = ("1-journal", "1-recovered", "2-more", "3-tree", "4-tree and journal", "5-reclaiming", "6-restoring", "7-done",
-          "8-closed", "9-opened", "10-lost", "11-grown")
+          "8-closed", "9-opened", "10-lost", "11-grown", "12-shrunk")
 
 
 def content(path):
@@ -186,6 +186,19 @@ class Stores(unittest.TestCase):
             self.assertEqual(store.size_of(short), store.super.origin_bytes - 3 * size)
             data = store.read_block(short, store.size_of(short) // size)
             self.assertTrue(any(data[:store.size_of(short) % size]) and not any(data[store.size_of(short) % size:]))
+
+    def test_sizes__origin_shrank__its_snapshots_stay_as_long(self):
+        """[F-20] The extent is what it had at most, and what is cut off has entries."""
+        for size in BLOCK_SIZES:
+            store = self.open(size, "12-shrunk")
+            short, long, shorter = (snap for _, snap in sorted(store.snapshots.items()))
+            self.assertEqual(store.super.incompat & 2, 2)
+            self.assertEqual(store.super.extent_bytes, store.super.origin_bytes + 3 * size + size // 2)
+            self.assertEqual(store.size_of(long), store.super.extent_bytes)
+            self.assertEqual(store.size_of(short), store.super.extent_bytes - 3 * size)
+            self.assertEqual(store.size_of(shorter), store.super.origin_bytes)
+            for block in range(store.super.origin_bytes // size, store.block_count):
+                self.assertIsNotNone(store.entry_at(block, long["point"]))
 
     def test_journal__after_a_recovery__carries_the_new_incarnation(self):
         """[F-15], and older batches before it still count [F-7]."""

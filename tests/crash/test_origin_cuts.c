@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Power cuts while an origin grows, at each call of its devices: it has the old size or the new one, snapshots have
- * theirs, and it can be grown then. [F-19]
+ * Power cuts while an origin grows or becomes shorter, at each call of its devices: it has the old size or the new one,
+ * snapshots have theirs, and it can be done then. [F-19] [F-20]
  */
 #include "rig.h"
 #include "testdev.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 4096, OLD = 10 * BLOCK + 1024, NEW = 21 * BLOCK + 512, STORE = 1 << 20, MOST_CALLS = 100 };
+enum { BLOCK = 4096, OLD = 10 * BLOCK + 1024, NEW = 21 * BLOCK + 512, LESS = 7 * BLOCK + 512, STORE = 1 << 20, MOST_CALLS = 100 };
 
 struct bench {
     struct wire wire;
@@ -101,6 +101,52 @@ static uint64_t cut_at_every_call(unsigned what, uint64_t deferred) {
     return call - 1;
 }
 
+/* The same, becoming shorter; then it grows again. */
+static uint64_t cut_while_shrinking(unsigned what, uint64_t deferred) {
+    bool cut_it = true;
+    uint64_t call = 0;
+    while (cut_it) {
+        struct bench bench;
+        call++;
+        assert_true(call < MOST_CALLS);
+        begin(&bench, deferred);
+        assert_ok(selsnap_write_zeroes(bench.rig.ss, UINT64_C(8) * BLOCK, OLD - 8 * BLOCK));
+        wire_cut_after(&bench.wire, call);
+        int code = selsnap_shrink_origin(bench.rig.ss, LESS);
+        cut_it = bench.wire.off;
+        assert_true((code != SELSNAP_OK) == cut_it);
+        bench.wire.off = true;
+        cut(&bench, what);
+        uint64_t size = selsnap_size(bench.rig.ss);
+        assert_true(size == LESS || (cut_it && size == OLD));
+        check(&bench);
+        if (size == OLD) {
+            assert_ok(selsnap_write_zeroes(bench.rig.ss, UINT64_C(8) * BLOCK, OLD - 8 * BLOCK));
+        }
+        assert_ok(selsnap_shrink_origin(bench.rig.ss, LESS));
+        memset(bench.origin->bytes + LESS, 0xdd, OLD - LESS); /* whose it is now, the library does not know */
+        bench.rig.block_count = 8;
+        rig_write(&bench.rig, 0, 8, 3);
+        uint64_t c = rig_snapshot(&bench.rig, "c", 0, 0);
+        rig_write(&bench.rig, 0, 8, 4);
+        rig_assert_snapshot(&bench.rig, c, 0, 7, 3);
+        check(&bench);
+        rig_reopen(&bench.rig);
+        bench.rig.block_count = 8;
+        assert_int_equal(selsnap_size(bench.rig.ss), LESS);
+        check(&bench);
+        rig_assert_live(&bench.rig, 0, 8, 4);
+        assert_ok(selsnap_grow_origin(bench.rig.ss, NEW));
+        bench.rig.block_count = 22;
+        rig_write(&bench.rig, 0, 22, 5);
+        check(&bench);
+        rig_assert_snapshot(&bench.rig, c, 0, 7, 3);
+        rig_close(&bench.rig);
+        wire_fini(&bench.wire);
+    }
+    return call - 1;
+}
+
 static void test_origin__cut_at_every_call__old_size_or_new(void **state) {
     (void)state;
     for (unsigned what = 0; what < 4; what++) {
@@ -115,8 +161,17 @@ static void test_origin__cut_with_writes_deferred__old_size_or_new(void **state)
     }
 }
 
+static void test_origin__cut_while_it_becomes_shorter__old_size_or_new(void **state) {
+    (void)state;
+    for (unsigned what = 0; what < 4; what++) {
+        assert_true(cut_while_shrinking(what, 0) > 4);
+        assert_true(cut_while_shrinking(what, UINT64_C(16) * BLOCK) > 4);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_origin__cut_while_it_becomes_shorter__old_size_or_new),
         cmocka_unit_test(test_origin__cut_at_every_call__old_size_or_new),
         cmocka_unit_test(test_origin__cut_with_writes_deferred__old_size_or_new),
     };

@@ -95,6 +95,10 @@ static int call_grow_store(struct world *w) {
     return selsnap_grow_store(w->ss, (2 << 20) + (64 << 10));
 }
 
+static int call_shrink_origin(struct world *w) {
+    return selsnap_shrink_origin(w->ss, WORLD_BYTES - 4096 - 512);
+}
+
 static int call_grow_origin(struct world *w) {
     return selsnap_grow_origin(w->ss, WORLD_BYTES + 4096);
 }
@@ -187,6 +191,12 @@ static void close_view(struct world *w) {
 static void end_restore(struct world *w) {
     close_view(w);
     (void)!selsnap_restore_run(w->ss, w->job, NULL, NULL);
+}
+
+/* And what is behind the last two blocks' beginning is preserved. */
+static void give_up_end(struct world *w) {
+    end_restore(w);
+    (void)!selsnap_write_zeroes(w->ss, WORLD_BYTES - 4096, 4096);
 }
 
 /* The context is lost, so that the store has to be recovered. */
@@ -665,6 +675,7 @@ const struct call calls[] = {
     CALL("retain", call_retain),
     CALL("scrub_step", call_scrub_step),
     CALL("set_quota", call_set_quota),
+    CALL_ON("shrink_origin", give_up_end, call_shrink_origin),
     CALL("size", call_sizes),
     CALL("snapshot_clone", call_snapshot_clone),
     CALL("snapshot_create", call_snapshot_create),

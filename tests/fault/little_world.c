@@ -219,9 +219,12 @@ static void see_snapshot(struct look *look, struct world *world, const selsnap_s
 uint64_t world_look(struct world *world, bool print) {
     static uint8_t buf[WORLD_BYTES];
     struct look look = {1, print};
-    int code = selsnap_read(world->ss, buf, sizeof buf, 0);
+    uint64_t size = selsnap_size(world->ss);
+    uint64_t bytes = size < WORLD_BYTES ? size : WORLD_BYTES;
+    int code = selsnap_read(world->ss, buf, (size_t)bytes, 0);
     see_number(&look, "live", code);
-    see(&look, "live", buf, sizeof buf);
+    see_number(&look, "live size", (int64_t)size);
+    see(&look, "live", buf, (size_t)bytes);
     selsnap_snapshot_info info = {.struct_size = sizeof info};
     while ((code = selsnap_snapshot_next(world->ss, info.id, &info)) == SELSNAP_OK) {
         see_snapshot(&look, world, &info);

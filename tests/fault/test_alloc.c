@@ -198,7 +198,8 @@ static bool uses_limit(const struct call *call) {
     return strncmp(call->name, "selsnap_device_", 15) != 0 && strncmp(call->name, "selsnap_subset_", 15) != 0 &&
            strncmp(call->name, "selsnap_stream_", 15) != 0 && strcmp(call->name, "selsnap_open") != 0 &&
            strcmp(call->name, "selsnap_close") != 0 && strcmp(call->name, "selsnap_format") != 0 &&
-           strcmp(call->name, "selsnap_repair") != 0 && strcmp(call->name, "selsnap_grow_origin") != 0;
+           strcmp(call->name, "selsnap_repair") != 0 && strcmp(call->name, "selsnap_grow_origin") != 0 &&
+           strcmp(call->name, "selsnap_shrink_origin") != 0;
 }
 
 /* Gives how many allocations failed; -1: something is wrong. */

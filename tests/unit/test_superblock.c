@@ -55,6 +55,28 @@ static void test_superblock__encoded__decodes_to_the_same(void **state) {
     assert_int_equal(ssn_super_decode(page, SSN_SUPER_PLACE_1, &back), SELSNAP_EDAMAGED); /* another slot's */
 }
 
+/* [F-20] */
+static void test_superblock__origin_shorter_than_its_extent__says_so(void **state) {
+    (void)state;
+    uint8_t page[SSN_PAGE_SIZE];
+    struct ssn_superblock super = sample();
+    struct ssn_superblock back;
+    ssn_super_encode(page, &super);
+    assert_int_equal(ssn_super_decode(page, SSN_SUPER_PLACE_0, &back), SELSNAP_OK);
+    assert_int_equal(back.extent_bytes, 99);
+    back.extent_bytes = 100;
+    ssn_super_encode(page, &back);
+    assert_int_equal(ssn_get32(page + 20), SSN_INCOMPAT_SHORTER);
+    assert_int_equal(ssn_super_decode(page, SSN_SUPER_PLACE_0, &back), SELSNAP_OK);
+    assert_true(back.origin_bytes == 99 && back.extent_bytes == 100);
+    ssn_put64(page + 496, 99); /* not more than the origin */
+    ssn_put64(page + 504, ssn_checksum(page, 504));
+    assert_int_equal(ssn_super_decode(page, SSN_SUPER_PLACE_0, &super), SELSNAP_EDAMAGED);
+    back.origin_bytes = 100;
+    ssn_super_encode(page, &back);
+    assert_int_equal(ssn_get32(page + 20), 0);
+}
+
 static void test_superblock__any_bit_flipped__is_refused(void **state) {
     (void)state;
     uint8_t page[SSN_PAGE_SIZE];
@@ -79,7 +101,8 @@ static void test_superblock__value_out_of_range__is_refused(void **state) {
         int result;
     } cases[] = {
         {8, 2, 2, SELSNAP_EVERSION},
-        {20, 4, 2, SELSNAP_EVERSION},
+        {20, 4, 2, SELSNAP_EDAMAGED}, /* shorter than no extent */
+        {20, 4, 4, SELSNAP_EVERSION},
         {10, 2, 9, SELSNAP_OK},
         {12, 4, 1, SELSNAP_OK},
         {16, 4, 1, SELSNAP_OK},
@@ -111,7 +134,7 @@ static void test_superblock__value_out_of_range__is_refused(void **state) {
         {216, 8, 953, SELSNAP_EDAMAGED},
         {224, 8, 7, SELSNAP_EDAMAGED},
         {232, 8, 953, SELSNAP_EDAMAGED},
-        {496, 1, 'y', SELSNAP_EDAMAGED},
+        {496, 8, 100, SELSNAP_EDAMAGED}, /* an extent of an origin that is not shorter */
         {503, 1, 1, SELSNAP_EDAMAGED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -169,6 +192,7 @@ static void test_ledger__encoded__checks_and_any_bit_counts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_superblock__encoded__decodes_to_the_same),
+        cmocka_unit_test(test_superblock__origin_shorter_than_its_extent__says_so),
         cmocka_unit_test(test_superblock__any_bit_flipped__is_refused),
         cmocka_unit_test(test_superblock__value_out_of_range__is_refused),
         cmocka_unit_test(test_ledger__encoded__checks_and_any_bit_counts),
