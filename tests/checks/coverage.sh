@@ -12,19 +12,28 @@ set -eu
 LINES=${SSN_COVERAGE_LINES:-95}
 BRANCHES=${SSN_COVERAGE_BRANCHES:-85}
 root=$(cd "$(dirname "$0")/../.." && pwd)
-dir=${1:-$root/build-coverage}
+dir=$(realpath -m "${1:-$root/build-coverage}")
 cd "$root"
 command -v gcovr >/dev/null || { echo "there is no gcovr" >&2; exit 1; }
 if [ ! -f "$dir/build.ninja" ]; then
     rm -rf "$dir"
     meson setup "$dir" -Dwerror=true -Db_coverage=true -Doptimization=1 -Dtools=false
 fi
-ninja -C "$dir"
 find "$dir" -name '*.gcda' -delete
 if [ -n "${SSN_COVERAGE_SUITES:-}" ]; then
+    ninja -C "$dir"
     # shellcheck disable=SC2086
     meson test -C "$dir" --no-rebuild --timeout-multiplier 4 $(printf ' --suite %s' $SSN_COVERAGE_SUITES)
 else
+    # Only the programs that run, and those that they start.
+    # shellcheck disable=SC2046
+    ninja -C "$dir" $(meson introspect --tests "$dir" | python3 -c '
+import json, os, sys
+suites, names = {"unit", "api", "fuzz"}, set(sys.argv[2:])
+tests = json.load(sys.stdin)
+wanted = [test for test in tests if test["name"] in names or suites & {suite.split(":")[1] for suite in test["suite"]}]
+print(*sorted({os.path.relpath(word, sys.argv[1]) for test in wanted for word in test["cmd"] if word.startswith(sys.argv[1])}))
+' "$dir" test_alloc test_repair test_repair_faults test_repair_large test_set_aside damage)
     SSN_TEST_SHARE=7 meson test -C "$dir" --no-rebuild --timeout-multiplier 4 --suite unit --suite api --suite fuzz
     meson test -C "$dir" --no-rebuild --timeout-multiplier 4 test_alloc test_repair test_repair_faults test_repair_large \
         test_set_aside

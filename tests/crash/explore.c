@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* All subsets of so many unflushed changes; a third cut is so much rarer than a second. */
-enum { EXHAUSTIVE = 4, THIRD_CUT = 32 };
+enum { EXHAUSTIVE = 4, THIRD_CUT = 48 };
 
 /* What all processes of a run share. */
 struct shared {
