@@ -12,15 +12,18 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, TypeVar
 
 from ._selsnap import ffi, lib
-from .errors import CanceledError, Error, error_for
+from .errors import error_for
 
 #: Told how far work has come, of how much; a true result stops it, and CanceledError is raised.
 Progress = Callable[[int, int], object]
 #: Told one line; a true result stops the work.
 Line = Callable[[str], object]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Kept(threading.local):
@@ -117,7 +120,19 @@ def function(callback: Optional[Callable[..., object]], shim: Any) -> tuple[Any,
     return shim, ffi.new_handle(callback)
 
 
-@ffi.def_extern(error=lib.SELSNAP_ECANCELED)  # type: ignore[untyped-decorator,unused-ignore]
+def callback(failed: Optional[int] = None) -> Callable[[F], F]:
+    """Marks the function in Python that stands behind one of C's; `failed` is its result if it cannot even begin."""
+    def mark(function: F) -> F:
+        if failed is None:
+            ffi.def_extern()(function)
+        else:
+            ffi.def_extern(error=failed)(function)
+        return function
+
+    return mark
+
+
+@callback(lib.SELSNAP_ECANCELED)
 def ssp_progress(user: Any, done: int, total: int) -> int:
     """selsnap_progress_fn."""
     stop: object = True
@@ -126,14 +141,10 @@ def ssp_progress(user: Any, done: int, total: int) -> int:
     return 1 if stop else 0
 
 
-@ffi.def_extern(error=lib.SELSNAP_ECANCELED)  # type: ignore[untyped-decorator,unused-ignore]
+@callback(lib.SELSNAP_ECANCELED)
 def ssp_line(user: Any, line: Any) -> int:
     """selsnap_line_fn."""
     stop: object = True
     with called_back():
         stop = ffi.from_handle(user)(from_c(line))
     return 1 if stop else 0
-
-
-__all__ = ["CanceledError", "Error", "Line", "Message", "Progress", "begin", "called_back", "finish", "from_c", "function", "new",
-           "to_c", "unraisable"]

@@ -154,42 +154,37 @@ def _transfer(user: Any, name: str, iov: Any, count: int, offset: int) -> int:
     return _perform(action)
 
 
-def _callback(function: Callable[..., Any]) -> None:
-    result = None if function.__annotations__["return"] == "None" else -errno.EIO
-    ffi.def_extern(**({} if result is None else {"error": result}))(function)
-
-
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_readv(user: Any, iov: Any, count: int, offset: int) -> int:
     """selsnap_device_ops.readv."""
     return _transfer(user, "readv", iov, count, offset)
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_writev(user: Any, iov: Any, count: int, offset: int) -> int:
     """selsnap_device_ops.writev."""
     return _transfer(user, "writev", iov, count, offset)
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_flush(user: Any) -> int:
     """selsnap_device_ops.flush."""
     return _perform(lambda: ffi.from_handle(user).flush())
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_discard(user: Any, offset: int, length: int) -> int:
     """selsnap_device_ops.discard."""
     return _perform(lambda: ffi.from_handle(user).discard(offset, length))
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_write_zeroes(user: Any, offset: int, length: int) -> int:
     """selsnap_device_ops.write_zeroes."""
     return _perform(lambda: ffi.from_handle(user).write_zeroes(offset, length))
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_identity(user: Any, ret_identity: Any) -> int:
     """selsnap_device_ops.identity."""
     def action() -> None:
@@ -201,7 +196,7 @@ def ssp_identity(user: Any, ret_identity: Any) -> int:
     return _perform(action)
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_change_mark(user: Any, ret_mark: Any) -> int:
     """selsnap_device_ops.change_mark."""
     def action() -> None:
@@ -210,13 +205,13 @@ def ssp_change_mark(user: Any, ret_mark: Any) -> int:
     return _perform(action)
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_lock(user: Any, exclusive: int) -> int:
     """selsnap_device_ops.lock."""
     return _perform(lambda: ffi.from_handle(user).lock(bool(exclusive)))
 
 
-@_callback
+@_call.callback()
 def ssp_unlock(user: Any) -> None:
     """selsnap_device_ops.unlock."""
     try:
@@ -225,7 +220,7 @@ def ssp_unlock(user: Any) -> None:
         _call.unraisable(error, ssp_unlock)
 
 
-@_callback
+@_call.callback()
 def ssp_close(user: Any) -> None:
     """selsnap_device_ops.close."""
     try:
@@ -234,7 +229,7 @@ def ssp_close(user: Any) -> None:
         _call.unraisable(error, ssp_close)
 
 
-@_callback
+@_call.callback()
 def ssp_batch(user: Any, ios: Any, count: int) -> None:
     """selsnap_device_ops.batch."""
     requests = [BackendRequest(ios[at].kind == lib.SELSNAP_IO_WRITE,
@@ -260,7 +255,7 @@ def ssp_batch(user: Any, ios: Any, count: int) -> None:
         ios[at].result = 0 if request.error is None else _failed(request.error)
 
 
-@_callback
+@_call.callback(-errno.EIO)
 def ssp_resize(user: Any, size: int, ret_size: Any) -> int:
     """selsnap_device_ops.resize."""
     def action() -> None:

@@ -146,7 +146,7 @@ class Context(Upkeep, Handle, BlockIO):
     def batch(self, requests: Sequence[Request]) -> None:
         """Do many requests at once, in any order. Each request's `error` is set; the first is raised."""
         with self._use() as context:
-            run_batch(requests, lambda ios, count: lib.selsnap_batch(context, ios, count), self._detail)
+            run_batch(requests, lambda ios, count: int(lib.selsnap_batch(context, ios, count)), self._detail)
 
     def flush(self) -> None:
         """Make what was written to the live device durable."""

@@ -99,7 +99,7 @@ class Device(Shared, BlockIO):
     def batch(self, requests: Sequence[DeviceRequest]) -> None:
         """Do many reads and writes at once, in any order. Each request's `error` is set; the first is raised."""
         with self._use() as device:
-            run_batch(requests, lambda ios, count: lib.selsnap_device_batch(device, ios, count))
+            run_batch(requests, lambda ios, count: int(lib.selsnap_device_batch(device, ios, count)))
 
     def close(self) -> None:
         """Close it. BusyError while a context, slice or counter stands on it. Does not flush."""

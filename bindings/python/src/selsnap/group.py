@@ -71,7 +71,7 @@ class _Hooks:
         self.after = after
 
 
-@ffi.def_extern(error=lib.SELSNAP_ECANCELED)  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback(lib.SELSNAP_ECANCELED)
 def ssp_before(user: Any, timeout_ns: int) -> int:
     """selsnap_group_options.before."""
     stop: object = True
@@ -80,7 +80,7 @@ def ssp_before(user: Any, timeout_ns: int) -> int:
     return 1 if stop else 0
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback()
 def ssp_after(user: Any, result: int) -> None:
     """selsnap_group_options.after."""
     try:

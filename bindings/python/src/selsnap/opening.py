@@ -21,7 +21,7 @@ EventFunction = Callable[[Event], object]
 LogFunction = Callable[[LogLevel, str], object]
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback()
 def ssp_event(user: Any, event: Any) -> None:
     """selsnap_event_fn."""
     try:
@@ -30,7 +30,7 @@ def ssp_event(user: Any, event: Any) -> None:
         _call.unraisable(error, ssp_event)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback()
 def ssp_log(user: Any, level: int, message: Any) -> None:
     """selsnap_log_fn."""
     try:

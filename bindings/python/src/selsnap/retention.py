@@ -131,7 +131,7 @@ def holds(context: "Context", snapshot_id: int) -> Iterator[Hold]:
         found = _next(context, snapshot_id, found.number)
 
 
-@ffi.def_extern(error=lib.SELSNAP_ECANCELED)  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback(lib.SELSNAP_ECANCELED)
 def ssp_verdict(user: Any, info: Any, verdict: int, reasons: int) -> int:
     """selsnap_verdict_fn."""
     stop: object = True

@@ -191,7 +191,7 @@ def _info(told: Any) -> StreamInfo:
                       **{name: getattr(told, name) for name in same})
 
 
-@ffi.def_extern(error=lib.SELSNAP_EIO)  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback(lib.SELSNAP_EIO)
 def ssp_stream_write(user: Any, data: Any, length: int) -> int:
     """selsnap_stream_write_fn. A raw file may take less than it is given."""
     code = lib.SELSNAP_EIO
@@ -211,7 +211,7 @@ def ssp_stream_write(user: Any, data: Any, length: int) -> int:
     return int(code)
 
 
-@ffi.def_extern(error=lib.SELSNAP_EIO)  # type: ignore[untyped-decorator,unused-ignore]
+@_call.callback(lib.SELSNAP_EIO)
 def ssp_stream_read(user: Any, data: Any, length: int) -> int:
     """selsnap_stream_read_fn."""
     count = int(lib.SELSNAP_EIO)
