@@ -18,13 +18,13 @@ faulthandler.dump_traceback_later(600, exit=True)  # against hangs alone
 
 
 class Pair:
-    """A store and its origin, and the context open on them."""
+    """A store and its origin, and the context open on them. Nothing is preserved ahead: the tests count."""
 
     def __init__(self, origin_size=ORIGIN, store_size=STORE, **options):
         self.origin = selsnap.open_memory(origin_size)
         self.store = selsnap.open_memory(store_size)
         selsnap.format(self.store, self.origin, journal_size=options.pop("journal_size", 0))
-        self.ss = selsnap.open(self.store, self.origin, **options)
+        self.ss = selsnap.open(self.store, self.origin, ahead=False, **options)
 
     def reopen(self, **options):
         """Closes and opens again."""
@@ -72,9 +72,10 @@ def ss(pair):
 
 @pytest.fixture(autouse=True)
 def nothing_is_dropped(monkeypatch):
-    """Exceptions that nobody was given, and what was not closed, fail the test; one that expects some takes them out."""
+    """Exceptions that no caller was given, and what was not closed, fail the test; one that expects some takes them out."""
     dropped = []
     monkeypatch.setattr(sys, "unraisablehook", lambda told: dropped.append(told.exc_value))
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: dropped.append(error))
     yield dropped
     gc.collect()
     assert dropped == []

@@ -52,10 +52,9 @@ def called_back(device: bool = False) -> Iterator[None]:
         _kept.own, _kept.device = before
 
 
-def unraisable(error: BaseException, where: object) -> None:
-    """Tells of an exception that nobody can be given."""
-    kind = type(error)
-    sys.unraisablehook(sys.UnraisableHookArgs((kind, error, error.__traceback__, None, where)))  # type: ignore[call-arg]
+def uncaught(error: BaseException) -> None:
+    """Tells of an exception that no caller can be given."""
+    sys.excepthook(type(error), error, error.__traceback__)
 
 
 def begin() -> None:

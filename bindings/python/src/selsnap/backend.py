@@ -217,7 +217,7 @@ def ssp_unlock(user: Any) -> None:
     try:
         ffi.from_handle(user).unlock()
     except Exception as error:  # pylint: disable=broad-except
-        _call.unraisable(error, ssp_unlock)
+        _call.uncaught(error)
 
 
 @_call.callback()
@@ -226,7 +226,7 @@ def ssp_close(user: Any) -> None:
     try:
         ffi.from_handle(user).close()
     except Exception as error:  # pylint: disable=broad-except
-        _call.unraisable(error, ssp_close)
+        _call.uncaught(error)
 
 
 @_call.callback()

@@ -86,8 +86,10 @@ class Context(Upkeep, Handle, BlockIO):
 
     def __del__(self) -> None:
         if self._pointer is not None:
-            warnings.warn(f"a context was not closed: {self!r}", ResourceWarning, source=self)
-            self.close()
+            try:
+                warnings.warn(f"a context was not closed: {self!r}", ResourceWarning, source=self)
+            finally:
+                self.close()
 
     # The live device
 

@@ -111,8 +111,10 @@ class Device(Shared, BlockIO):
 
     def __del__(self) -> None:
         if self._pointer is not None and not self._users:
-            warnings.warn(f"a device was not closed: {self!r}", ResourceWarning, source=self)
-            self.close()
+            try:
+                warnings.warn(f"a device was not closed: {self!r}", ResourceWarning, source=self)
+            finally:
+                self.close()
 
 
 class CountingDevice(Device):

@@ -86,7 +86,7 @@ def ssp_after(user: Any, result: int) -> None:
     try:
         ffi.from_handle(user).after(result == lib.SELSNAP_OK)
     except Exception as error:  # pylint: disable=broad-except
-        _call.unraisable(error, ssp_after)
+        _call.uncaught(error)
 
 
 def create_group(members: Sequence[GroupMember], *, name: Optional[str] = None, before: Optional[Callable[[float], object]] = None,
@@ -99,7 +99,7 @@ def create_group(members: Sequence[GroupMember], *, name: Optional[str] = None, 
         before: called first, with the seconds left, to bring the application to rest; a true result, or an exception: no
             snapshot is made.
         after: called when the application may go on, with whether all went well so far. Not for more than reading, writing
-            and flushing. Its exceptions go to sys.unraisablehook.
+            and flushing. Its exceptions go to sys.excepthook.
         timeout: seconds until the points must be taken.
         time: the group's; None: now.
     """

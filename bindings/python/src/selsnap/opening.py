@@ -27,7 +27,7 @@ def ssp_event(user: Any, event: Any) -> None:
     try:
         ffi.from_handle(user)(Event(known(EventKind, event.kind), event.id, event.offset, event.len, event.value))
     except Exception as error:  # pylint: disable=broad-except
-        _call.unraisable(error, ssp_event)
+        _call.uncaught(error)
 
 
 @_call.callback()
@@ -36,7 +36,7 @@ def ssp_log(user: Any, level: int, message: Any) -> None:
     try:
         ffi.from_handle(user)(known(LogLevel, level), _call.from_c(message))
     except Exception as error:  # pylint: disable=broad-except
-        _call.unraisable(error, ssp_log)
+        _call.uncaught(error)
 
 
 def _hint(origin: DeviceLike, given: Optional[str]) -> Optional[str]:
@@ -102,7 +102,7 @@ def open(store: DeviceLike, origin: Optional[DeviceLike] = None, *, read_only: b
         memory_limit: bytes that the context may allocate; 0: 64 MiB.
         deferred: bytes of writes that may be kept in memory; 0: none.
         event: told of events; log: told of what happens. Both on the thread that caused it, and without the right to use
-            the context; exceptions of theirs go to sys.unraisablehook.
+            the context; exceptions of theirs go to sys.excepthook.
     """
     if origin is None:
         origin = origin_hint(store)

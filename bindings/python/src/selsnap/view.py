@@ -77,5 +77,7 @@ class View(Handle, BlockIO):
 
     def __del__(self) -> None:
         if self._pointer is not None:
-            warnings.warn(f"a view was not closed: {self!r}", ResourceWarning, source=self)
-            self.close()
+            try:
+                warnings.warn(f"a view was not closed: {self!r}", ResourceWarning, source=self)
+            finally:
+                self.close()
