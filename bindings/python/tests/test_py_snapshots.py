@@ -196,16 +196,17 @@ def test_restore_part(pair):
 
 
 def test_restore_cancel(pairs):
-    ss = pairs(4 << 20, 8 << 20).ss
-    ss.pwrite(b"a" * (4 << 20), 0)
+    size = 20 << 20  # it is asked every 4096 blocks
+    ss = pairs(size, size + (4 << 20)).ss
+    ss.pwrite(b"a" * size, 0)
     snapshot = ss.create("s")
-    ss.pwrite(b"b" * (4 << 20), 0)
+    ss.pwrite(b"b" * size, 0)
     job = snapshot.start_restore()
     with pytest.raises(selsnap.CanceledError):
         job.run(lambda done, total: True)
     assert not job.ended
     job.run()
-    assert job.ended and ss.pread(4 << 20, 0) == b"a" * (4 << 20)
+    assert job.ended and ss.pread(size, 0) == b"a" * size
 
 
 def test_clone(ss):
