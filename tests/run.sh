@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the project, tests it and checks it on Debian 12, installing what is missing (as root, or with sudo).
 #
-#   tests/run.sh           gcc, clang, AddressSanitizer, ThreadSanitizer, MemorySanitizer, Valgrind, coverage, static checkers
+#   tests/run.sh           gcc, clang, AddressSanitizer, ThreadSanitizer, MemorySanitizer, Valgrind, coverage, static checkers,
+#                          the bindings
 #   tests/run.sh --quick   a gcc build with its shorter suites, and cppcheck
 #   tests/run.sh --long    the same, more of it, planted mistakes, the long modes of the random tests: hours
 #
@@ -30,7 +31,8 @@ done
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
-    packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr"
+    packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr
+        python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy"
 fi
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3

@@ -23,7 +23,7 @@ SHOWN = 200  # lines of a failed step's log
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 sys.dont_write_bytecode = True
-from count_cases import count_program  # noqa: E402  pylint: disable=wrong-import-position
+from count_cases import count_junit, count_program  # noqa: E402  pylint: disable=wrong-import-position
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
@@ -236,6 +236,18 @@ def coverage(step):
     step.run([ROOT / "tests" / "checks" / "coverage.sh", ROOT / "build-coverage"])
 
 
+def python(step):
+    step.build("build-tests", "-Ddocs=true")
+    cases = ROOT / "build-python" / "cases.xml"
+    cases.unlink(missing_ok=True)
+    code = step.run([sys.executable, "-B", "bindings/python/run_tests.py", cases.parent, "build-tests"],
+                    {"SSN_TEST_LONG": "1"} if step.mode == "long" else None, fatal=False)
+    if not cases.exists():
+        raise Failed("no case ran")
+    step.passed, step.failed = count_junit(cases)
+    step.failed = max(step.failed, int(code != 0))
+
+
 def long_modes(step):
     hours = float(os.environ.get("SSN_LONG_HOURS", "1"))
     for name in ("test_model", "test_powercut"):
@@ -259,6 +271,7 @@ STEPS = [
     Step("valgrind", FULL, valgrind, after=["gcc"]),
     Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),
+    Step("python", FULL, python, after=["gcc"]),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
 

@@ -5,7 +5,7 @@ import os
 
 # What belongs to the project; build directories and what else lies in a checkout do not.
 FOLDERS = ("src", "include", "examples", "tests", "bindings", "docs", "fuzz", "bench")
-SKIPPED = ("__pycache__", "html")
+SKIPPED = ("__pycache__", "html", "build")
 
 
 def files(root, folders=FOLDERS, endings=None):

@@ -10,6 +10,7 @@ failed (it crashed, hung, or left cases out) counts as one more failure. A case 
 import json
 import re
 import sys
+import xml.etree.ElementTree
 
 CASE = re.compile(r"^(ok|not ok)\s+\d+(?P<rest>.*)$", re.MULTILINE)
 SKIPPED = re.compile(r"#\s*skip", re.IGNORECASE)
@@ -29,6 +30,17 @@ def count_program(entry: dict) -> tuple:
         passed = 1
     if not content and failed == 0:
         failed = 1
+    return passed, failed
+
+
+def count_junit(path) -> tuple:
+    """(passed, failed) of a JUnit file, as pytest writes it."""
+    passed = failed = 0
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif case.find("skipped") is None:
+            passed += 1
     return passed, failed
 
 

@@ -3,6 +3,7 @@
 
 import io
 import os
+import signal
 
 import pytest
 import selsnap
@@ -254,3 +255,11 @@ def test_grow_origin(tmp_path):
             with old.open() as view:
                 assert ss.size == 2 * ORIGIN and view.size == old.info.origin_bytes == ORIGIN
             assert old.subset == ~selsnap.Subset(ORIGIN)
+
+
+def test_interrupt_in_progress(ss):
+    ss.create("s")
+    ss.pwrite(b"x", 0)
+    with pytest.raises(KeyboardInterrupt):
+        ss.snapshot("s").usage(lambda done, total: signal.raise_signal(signal.SIGINT))
+    assert ss.snapshot("s").usage().preserved_blocks == 1
