@@ -41,7 +41,8 @@ def build_wheel(work, pc_folder, root):
     """Builds in a copy, so that nothing is left in the source tree; the wheel's path."""
     source = work / "source"
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "build", "dist", "*.egg-info"))
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", work / "dist", source,
+    # The wheel is built from the source distribution, as the front end does by default: that must have all that it needs.
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", work / "dist", source,
         PKG_CONFIG_LIBDIR=str(pc_folder), PKG_CONFIG_SYSROOT_DIR=str(root), PKG_CONFIG_PATH="")
     return next((work / "dist").glob("selsnap-*.whl"))
 

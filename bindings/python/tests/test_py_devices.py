@@ -253,3 +253,16 @@ def test_device_not_closed_warns():
     device = selsnap.open_memory(BLOCK)
     with pytest.warns(ResourceWarning, match="not closed"):
         del device
+
+
+def test_device_custom_is_opened_once(tmp_path):
+    store, image = Shelf(STORE), tmp_path / "disk.img"
+    image.write_bytes(bytes(ORIGIN))
+    selsnap.format(store, image)
+    store.calls.clear()
+    with selsnap.open(store):  # asks the store where the origin is
+        assert "close" not in store.calls
+    assert store.calls.count("close") == 1
+    with pytest.raises(selsnap.NotStoreError):
+        selsnap.open(tmp_path / "disk.img", store)
+    assert store.calls.count("close") == 2, "a failed open closes what it opened"

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versions, errors, and objects that are closed."""
 
+import inspect
+import pickle
+
 import pytest
 import selsnap
 from conftest import BLOCK
@@ -88,3 +91,29 @@ def test_text_with_zero_byte_is_refused(ss):
     with pytest.raises(ValueError, match="zero byte"):
         ss.create("a\0b")
     assert list(ss.snapshots()) == []
+
+
+def test_negative_numbers_are_refused(ss):
+    for call in (lambda: ss.pread(1, -1), lambda: ss.pwrite(b"x", -1), lambda: ss.subset([(-1, 1)]), lambda: ss.snapshot(-1)):
+        with pytest.raises(OverflowError):
+            call()
+
+
+def test_everything_public_has_a_docstring():
+    missing = []
+    for name in selsnap.__all__:
+        thing = getattr(selsnap, name)
+        if inspect.isclass(thing):
+            missing += [f"{name}.{each}" for each, value in vars(thing).items() if not each.startswith("_")
+                        and (callable(value) or isinstance(value, (property, classmethod))) and not inspect.getdoc(getattr(thing, each))]
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and not thing.__doc__:
+            missing.append(name)
+    assert missing == [] and len(selsnap.__all__) > 90
+
+
+def test_errors_are_plain_to_read():
+    with pytest.raises(selsnap.NotFoundError) as caught:
+        selsnap.open("/nonexistent/store", "/nonexistent/origin")
+    assert "/nonexistent/store: No such file or directory" in str(caught.value)
+    again = pickle.loads(pickle.dumps(selsnap.SpaceError("no room")))
+    assert isinstance(again, selsnap.SpaceError) and str(again) == "the store has no room: no room"

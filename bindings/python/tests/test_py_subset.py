@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subsets."""
 
+import operator
+
 import pytest
 import selsnap
 from conftest import BLOCK, ORIGIN
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def of(*blocks):
@@ -41,3 +45,22 @@ def test_subset_sizes_differ():
 
 def test_subset_of_context(ss):
     assert ss.subset([(10, 1)]) == of(0) and (~ss.subset()).byte_count == ss.size
+
+
+SMALL = 10 * BLOCK + 1  # eleven blocks, the last of one byte
+blocks = st.sets(st.integers(0, 10))
+
+
+def small(numbers):
+    return selsnap.Subset(SMALL, BLOCK, [(number * BLOCK, 1) for number in numbers])
+
+
+@settings(deadline=None, database=None, derandomize=True)
+@given(blocks, blocks, st.sampled_from([operator.or_, operator.and_, operator.sub, operator.xor]))
+def test_subset_beside_set(left, right, operation):
+    made = operation(small(left), small(right))
+    expected = operation(left, right)
+    assert made == small(expected) and bool(made) == bool(expected) and made.block_count == len(expected)
+    assert made.byte_count == sum(1 if number == 10 else BLOCK for number in expected) == sum(each.length for each in made)
+    assert ~made == small(set(range(11)) - expected) and made.copy() == made
+    assert {number for number in range(11) if number * BLOCK in made} == expected

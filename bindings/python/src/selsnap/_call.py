@@ -52,6 +52,16 @@ def called_back(device: bool = False) -> Iterator[None]:
         _kept.own, _kept.device = before
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """Around what the garbage collector runs, in the midst of anything: what is kept stays."""
+    before = (_kept.own, _kept.device)
+    try:
+        yield
+    finally:
+        _kept.own, _kept.device = before
+
+
 def uncaught(error: BaseException) -> None:
     """Tells of an exception that no caller can be given."""
     sys.excepthook(type(error), error, error.__traceback__)

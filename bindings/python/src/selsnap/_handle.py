@@ -16,6 +16,36 @@ from .errors import BusyError
 Self = TypeVar("Self", bound="Handle")
 
 
+class _Use:
+    """A call that is under way. A class, since a generator's context manager costs more than a small read."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: "Handle") -> None:
+        self._handle = handle
+
+    def __enter__(self) -> Any:
+        handle = self._handle
+        me = threading.get_ident()
+        with handle._change:
+            if handle._pointer is None:
+                raise ValueError(f"the {handle._what} is closed")
+            handle._inside[me] = handle._inside.get(me, 0) + 1
+            return handle._pointer
+
+    def __exit__(self, *unused: object) -> None:
+        handle = self._handle
+        inside = handle._inside
+        me = threading.get_ident()
+        with handle._change:
+            if inside[me] == 1:
+                del inside[me]
+            else:
+                inside[me] -= 1
+            if not inside:
+                handle._change.notify_all()
+
+
 class Handle:
     """A pointer of the library, counted while it is used."""
 
@@ -27,28 +57,9 @@ class Handle:
         self._change = threading.Condition(threading.Lock())
         self._inside: dict[int, int] = {}  # calls under way, by thread
 
-    @contextmanager
-    def _use(self) -> Iterator[Any]:
-        """The pointer, for a call."""
-        me = threading.get_ident()
-        with self._change:
-            if self._pointer is None:
-                raise ValueError(f"the {self._what} is closed")
-            self._inside[me] = self._inside.get(me, 0) + 1
-            pointer = self._pointer
-        try:
-            yield pointer
-        finally:
-            with self._change:
-                self._leave(me)
-
-    def _leave(self, me: int) -> None:
-        if self._inside[me] == 1:
-            del self._inside[me]
-        else:
-            self._inside[me] -= 1
-        if not self._inside:
-            self._change.notify_all()
+    def _use(self) -> "_Use":
+        """`with self._use() as pointer:` around a call."""
+        return _Use(self)
 
     @contextmanager
     def _alone(self) -> Iterator[Any]:
@@ -66,9 +77,13 @@ class Handle:
         with self._change:
             if threading.get_ident() in self._inside:
                 raise RuntimeError(f"a callback of a call on the {self._what} cannot close it")
+            self._refuse_close()
             pointer, self._pointer = self._pointer, None
             self._change.wait_for(lambda: not self._inside)
             return pointer
+
+    def _refuse_close(self) -> None:
+        """Raises if it cannot be closed now; called with the lock."""
 
     @property
     def closed(self) -> bool:
@@ -107,8 +122,6 @@ class Shared(Handle):
         with self._change:
             self._users -= 1
 
-    def _take(self) -> Any:
-        with self._change:
-            if self._users and self._pointer is not None:
-                raise BusyError(f"the {self._what} is used by what is not closed yet")
-        return super()._take()
+    def _refuse_close(self) -> None:
+        if self._users and self._pointer is not None:
+            raise BusyError(f"the {self._what} is used by what is not closed yet")

@@ -89,7 +89,8 @@ class Context(Upkeep, Handle, BlockIO):
             try:
                 warnings.warn(f"a context was not closed: {self!r}", ResourceWarning, source=self)
             finally:
-                self.close()
+                with _call.aside():
+                    self.close()
 
     # The live device
 

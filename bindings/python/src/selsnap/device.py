@@ -114,7 +114,8 @@ class Device(Shared, BlockIO):
             try:
                 warnings.warn(f"a device was not closed: {self!r}", ResourceWarning, source=self)
             finally:
-                self.close()
+                with _call.aside():
+                    self.close()
 
 
 class CountingDevice(Device):

@@ -30,8 +30,11 @@ class Error(Exception):
         self.detail = detail
         self.errno = errno
         self.info = info
+        super().__init__(detail)
+
+    def __str__(self) -> str:
         general = _text(lib.selsnap_strerror(self.code))
-        super().__init__(f"{general}: {detail}" if detail else general)
+        return f"{general}: {self.detail}" if self.detail else general
 
     @property
     def name(self) -> str:

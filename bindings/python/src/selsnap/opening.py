@@ -77,11 +77,22 @@ def format(store: DeviceLike, origin: DeviceLike, *, size: int = 0, block_size: 
 
 def origin_hint(store: DeviceLike) -> str:
     """What a store notes about where its origin is found; empty if nothing. The store may be in use."""
-    text = ffi.new("char[]", lib.SELSNAP_ORIGIN_HINT_MAX + 1)
     with Borrowed(store, read_only=True) as pointer:
-        _call.begin()
-        _call.finish(lib.selsnap_store_origin_hint(pointer, text, len(text)))
+        return _noted(pointer)
+
+
+def _noted(store: Any) -> str:
+    text = ffi.new("char[]", lib.SELSNAP_ORIGIN_HINT_MAX + 1)
+    _call.begin()
+    _call.finish(lib.selsnap_store_origin_hint(store, text, len(text)))
     return _call.from_c(text)
+
+
+def _origin_of(store: Any) -> str:
+    noted = _noted(store)
+    if not noted:
+        raise NotFoundError("the store does not note where its origin is; give it")
+    return noted
 
 
 def open(store: DeviceLike, origin: Optional[DeviceLike] = None, *, read_only: bool = False,  # pylint: disable=redefined-builtin
@@ -104,10 +115,6 @@ def open(store: DeviceLike, origin: Optional[DeviceLike] = None, *, read_only: b
         event: told of events; log: told of what happens. Both on the thread that caused it, and without the right to use
             the context; exceptions of theirs go to sys.excepthook.
     """
-    if origin is None:
-        origin = origin_hint(store)
-        if not origin:
-            raise NotFoundError("the store does not note where its origin is; give it")
     options = _call.new("selsnap_open_options")
     for given, flag in ((read_only, lib.SELSNAP_OPEN_READ_ONLY), (other_origin, lib.SELSNAP_OPEN_OTHER_ORIGIN),
                         (origin_changed, lib.SELSNAP_OPEN_ORIGIN_CHANGED), (longer_origin, lib.SELSNAP_OPEN_LONGER_ORIGIN),
@@ -119,7 +126,7 @@ def open(store: DeviceLike, origin: Optional[DeviceLike] = None, *, read_only: b
     message = _call.Message(options)
     store_device = Borrowed(store, read_only=read_only)
     try:
-        origin_device = Borrowed(origin, read_only=read_only)
+        origin_device = Borrowed(_origin_of(store_device.pointer) if origin is None else origin, read_only=read_only)
         try:
             made = ffi.new("selsnap **")
             _call.begin()

@@ -80,4 +80,5 @@ class View(Handle, BlockIO):
             try:
                 warnings.warn(f"a view was not closed: {self!r}", ResourceWarning, source=self)
             finally:
-                self.close()
+                with _call.aside():
+                    self.close()
