@@ -240,7 +240,7 @@ def python(step):
     step.build("build-tests", "-Ddocs=true")
     cases = ROOT / "build-python" / "cases.xml"
     cases.unlink(missing_ok=True)
-    code = step.run([sys.executable, "-B", "bindings/python/run_tests.py", cases.parent, "build-tests"],
+    code = step.run([sys.executable, "-B", "bindings/python/test_wheel.py", cases.parent, "build-tests"],
                     {"SSN_TEST_LONG": "1"} if step.mode == "long" else None, fatal=False)
     if not cases.exists():
         raise Failed("no case ran")

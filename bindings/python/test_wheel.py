@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the wheel against an installed library, installs it into an environment of its own, and tests it there.
 
-usage: run_tests.py WORK BUILD [PYTEST_WORD...]
+usage: test_wheel.py WORK BUILD [PYTEST_WORD...]
 
 WORK is a folder for all that is made; BUILD a build directory of meson, which is installed below WORK. pytest writes WORK/cases.xml.
 Needs Debian's python3-cffi, python3-build, python3-venv, python3-dev, python3-setuptools, python3-wheel, python3-pytest,
