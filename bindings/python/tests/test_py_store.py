@@ -254,7 +254,26 @@ def test_grow_origin(tmp_path):
             ss.pwrite(b"new", ORIGIN)
             with old.open() as view:
                 assert ss.size == 2 * ORIGIN and view.size == old.info.origin_bytes == ORIGIN
-            assert old.subset == ~selsnap.Subset(ORIGIN)
+            assert old.subset == ~selsnap.Subset(ORIGIN) and ~~old.subset == old.subset
+
+
+def test_shrink_origin(pairs):
+    ss = pairs(ORIGIN, 8 << 20).ss
+    ss.pwrite(b"old", ORIGIN - BLOCK)
+    snapshot = ss.create("s")
+    ss.save_designation("all", ~ss.subset())
+    with pytest.raises(selsnap.BusyError) as caught:
+        ss.shrink_origin(ORIGIN // 2)
+    assert caught.value.detail and ss.size == ORIGIN
+    ss.write_zeroes(ORIGIN // 2, ORIGIN // 2)
+    ss.shrink_origin(ORIGIN // 2)
+    assert ss.size == ORIGIN // 2 and ss.as_file().seek(0, io.SEEK_END) == ORIGIN // 2
+    with pytest.raises(selsnap.RangeError):
+        ss.pread(1, ORIGIN // 2)
+    with snapshot.open() as view:
+        assert view.size == ORIGIN and view.pread(3, ORIGIN - BLOCK) == b"old"
+    for subset in (snapshot.subset, ss.load_designation("all")):
+        assert (subset | subset) == subset == ~selsnap.Subset(ORIGIN)
 
 
 def test_interrupt_in_progress(ss):

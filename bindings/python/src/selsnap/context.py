@@ -362,5 +362,11 @@ class Context(Upkeep, Handle, BlockIO):
             _call.begin()
             self._finish(lib.selsnap_grow_origin(context, size))
 
+    def shrink_origin(self, size: int) -> None:
+        """Make the origin shorter; its device keeps its length. BusyError while a snapshot shares blocks behind the new end."""
+        with self._alone() as context:
+            _call.begin()
+            self._finish(lib.selsnap_shrink_origin(context, size))
+
 
 __all__ = ["Context", "Range"]

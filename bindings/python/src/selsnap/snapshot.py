@@ -129,10 +129,9 @@ class Snapshot:
     def subset(self) -> Subset:
         """The blocks that it designates, as a copy."""
         made = ffi.new("selsnap_subset **")
-        size = self.info.origin_bytes
         with self._context._use() as context:
             self._context._do(lib.selsnap_snapshot_get_subset, self.id, made)
-            return subset_of(context, made[0], size)
+            return subset_of(context, made[0])
 
     def usage(self, progress: Optional[_call.Progress] = None) -> SnapshotUsage:
         """What space it takes. Walks its part of the index."""

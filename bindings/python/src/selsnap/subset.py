@@ -184,10 +184,17 @@ class Subset:
         return int(lib.selsnap_subset_range_count(self._open))
 
 
-def subset_of(context: Any, pointer: Any, device_size: Optional[int] = None) -> Subset:
-    """A subset that the library made, of a context, which is the library's."""
-    return Subset._of(pointer, (device_size or lib.selsnap_size(context),  # pylint: disable=protected-access
-                                lib.selsnap_block_size(context)))
+def subset_of(context: Any, pointer: Any) -> Subset:
+    """A subset that the library made, of a context, which is the library's.
+
+    The origin may have had another size when it was saved: a set and its complement together are the whole device.
+    """
+    size = lib.selsnap_subset_byte_count(pointer)
+    for _ in range(2):
+        _call.finish(lib.selsnap_subset_complement(pointer))
+        size += lib.selsnap_subset_byte_count(pointer)
+    size -= lib.selsnap_subset_byte_count(pointer)
+    return Subset._of(pointer, (size, lib.selsnap_block_size(context)))  # pylint: disable=protected-access
 
 
 def subset_for(context: Any, ranges: Iterable[tuple[int, int]] = ()) -> Subset:
