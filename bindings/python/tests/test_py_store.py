@@ -282,3 +282,20 @@ def test_interrupt_in_progress(ss):
     with pytest.raises(KeyboardInterrupt):
         ss.snapshot("s").usage(lambda done, total: signal.raise_signal(signal.SIGINT))
     assert ss.snapshot("s").usage().preserved_blocks == 1
+
+
+def test_flush_reaches_the_devices():
+    with selsnap.open_memory(ORIGIN) as under, selsnap.open_memory(STORE) as below, \
+            selsnap.open_counting(under) as origin, selsnap.open_counting(below) as store:
+        selsnap.format(store, origin)
+        with selsnap.open(store, origin) as ss, ss.create("s").open(writable=True) as view:
+            for write, flush, device in ((ss.pwrite, ss.flush, origin), (view.pwrite, view.flush, store)):
+                write(b"x", 0)
+                before = device.counts().flushes
+                flush()
+                assert device.counts().flushes > before
+            with ss.as_file() as file:
+                file.write(b"y")
+                before = origin.counts().flushes
+                file.flush()
+                assert origin.counts().flushes > before
