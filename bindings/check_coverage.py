@@ -22,6 +22,8 @@ sys.path.insert(0, str(HERE.parent / "tests" / "abi"))
 sys.dont_write_bytecode = True
 import api_headers  # noqa: E402  pylint: disable=wrong-import-position
 
+# Headers of other libraries.
+BESIDE = ("select.h",)
 C_NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 GO_NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`', re.S)
 GO_PREAMBLE = re.compile(r'(?:/\*(.*?)\*/|((?:^//[^\n]*\n)+))\s*import\s+"C"', re.S | re.M)
@@ -30,7 +32,7 @@ C_CALL = re.compile(r"\b(selsnap_\w+)\s*\(")
 
 def exported(root):
     """The names of all exported functions."""
-    headers = [*sorted((root / "include" / "selsnap").glob("*.h")), root / "include" / "selsnap" / "version.h.in"]
+    headers = [*(path for path in sorted((root / "include" / "selsnap").glob("*.h")) if path.name not in BESIDE), root / "include" / "selsnap" / "version.h.in"]
     return {function.name for header in headers if header.exists() for function in api_headers.functions(header)}
 
 

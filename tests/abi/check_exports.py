@@ -10,7 +10,7 @@ import sys
 
 import api_headers
 
-NODE = re.compile(r"(SELSNAP_[0-9.]+)\s*\{(.*?)\}\s*(SELSNAP_[0-9.]+)?\s*;", re.S)
+NODE = re.compile(r"(SELSNAP_[A-Z0-9_.]+)\s*\{(.*?)\}\s*(SELSNAP_[A-Z0-9_.]+)?\s*;", re.S)
 
 
 def map_names(path):
