@@ -109,7 +109,7 @@ static void test_threads__snapshots_under_writers__hold_a_prefix_of_each(void **
     rig_open(&rig, &options);
     rig_save(&rig, "d", 0, WRITERS * SLOTS);
     start_writers(writers, &rig, &stop);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < (test_share() > 1 ? ROUNDS / 4 : ROUNDS); round++) {
         uint64_t before[WRITERS];
         for (unsigned i = 0; i < WRITERS; i++) {
             before[i] = atomic_load(&writers[i].acknowledged);
@@ -294,7 +294,7 @@ static void *mix(void *argument) {
     struct mixer *mixer = argument;
     struct prng prng = prng_init(mixer->number + 77);
     uint8_t buf[4096];
-    for (uint64_t n = 1; n <= MIX_STEPS; n++) {
+    for (uint64_t n = 1; n <= (test_share() > 1 ? MIX_STEPS / 4 : MIX_STEPS); n++) {
         uint64_t offset = prng_below(&prng, MIX_BLOCKS) * 4096;
         switch (prng_below(&prng, 10)) {
         case 0:
