@@ -22,7 +22,7 @@ type Progress func(done, total uint64)
 type call struct {
 	ctx      context.Context
 	progress Progress
-	line     func(string)
+	line     func(string) error
 	verdict  func(Verdict) error
 	reader   io.Reader
 	writer   io.Writer
@@ -83,8 +83,8 @@ func ssgoProgress(handle C.uintptr_t, done, total C.uint64_t) C.int {
 func ssgoLine(handle C.uintptr_t, line *C.char) C.int {
 	c := callOf(handle)
 	return c.guard(func() error {
-		if c.line != nil {
-			c.line(C.GoString(line))
+		if err := c.line(C.GoString(line)); err != nil {
+			return err
 		}
 		return c.ctx.Err()
 	})

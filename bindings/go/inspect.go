@@ -28,7 +28,7 @@ func (s *Store) Check(ctx context.Context, options *CheckOptions) (CheckResult, 
 		options = &CheckOptions{}
 	}
 	c := C.selsnap_check_result{struct_size: C.sizeof_selsnap_check_result}
-	told := call{line: options.Problem, progress: options.Progress}
+	told := call{line: quiet(options.Problem), progress: options.Progress}
 	err := s.work(ctx, "check", &told, func(ss *C.selsnap, handle C.uintptr_t) C.int {
 		return C.ssgo_check(ss, handle, flag(options.Problem != nil, C.SSGO_LINE), &c)
 	})
@@ -61,7 +61,7 @@ func (s *Store) ScrubStep(ctx context.Context, scrub *Scrub, budget int64, probl
 	for i, word := range scrub.Position {
 		c.position[i] = C.uint64_t(word)
 	}
-	err := s.work(ctx, op, &call{line: problem}, func(ss *C.selsnap, handle C.uintptr_t) C.int {
+	err := s.work(ctx, op, &call{line: quiet(problem)}, func(ss *C.selsnap, handle C.uintptr_t) C.int {
 		return C.ssgo_scrub_step(ss, &c, C.uint64_t(budget), handle)
 	})
 	scrub.Done, scrub.Blocks, scrub.Bytes, scrub.Problems = c.done != 0, uint64(c.blocks), uint64(c.bytes), uint64(c.problems)
@@ -82,8 +82,18 @@ func (s *Store) Scrub(ctx context.Context, problem func(line string)) (Scrub, er
 	return scrub, nil
 }
 
+// quiet is a callback whose errors there are none of.
+func quiet(line func(string)) func(string) error {
+	return func(text string) error {
+		if line != nil {
+			line(text)
+		}
+		return nil
+	}
+}
+
 // Dump gives all metadata as text, one item a line, until line returns an error, which becomes that of Dump.
-func (s *Store) Dump(ctx context.Context, line func(line string)) error {
+func (s *Store) Dump(ctx context.Context, line func(line string) error) error {
 	if line == nil {
 		return invalid("dump", "nobody is told")
 	}
@@ -145,7 +155,7 @@ func Repair(ctx context.Context, damaged, origin, fresh *Device, options *Repair
 		message_size:  messageSize,
 	}
 	r := C.selsnap_repair_result{struct_size: C.sizeof_selsnap_repair_result}
-	told := call{ctx: ctx, line: options.Report, progress: options.Progress}
+	told := call{ctx: ctx, line: quiet(options.Report), progress: options.Progress}
 	rc, cause := told.run(func(handle C.uintptr_t) C.int {
 		wants := flag(options.Report != nil, C.SSGO_LINE)
 		return C.ssgo_repair(damaged.c, origin.c, fresh.c, &c, handle, wants, &r)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
+	"log"
 	"testing"
 
 	"selsnap"
@@ -149,7 +151,7 @@ func all[T any](t testing.TB, it *selsnap.Iter[T]) []T {
 	return list
 }
 
-// canceled is a context that has ended; counting one that ends when it was told n times.
+// canceled is a context that has ended.
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(background)
 	cancel()
@@ -164,4 +166,11 @@ func numbered(number, version uint64) []byte {
 		binary.LittleEndian.PutUint64(buf[at+8:], version)
 	}
 	return buf
+}
+
+// silence keeps what package log prints out of the test's output.
+func silence(t *testing.T) {
+	was := log.Writer()
+	log.SetOutput(io.Discard)
+	t.Cleanup(func() { log.SetOutput(was) })
 }
