@@ -42,5 +42,6 @@
 package selsnap
 
 // #cgo pkg-config: selsnap
+// #cgo CFLAGS: -Wall -Wextra -Wno-unused-parameter
 // #include "bridge.h"
 import "C"
