@@ -218,6 +218,17 @@ func (s *Store) GrowOrigin(size int64) error {
 	return s.life.exclude(op, func() error { return s.result(op, C.selsnap_grow_origin(s.c, C.uint64_t(size))) })
 }
 
+// ShrinkOrigin makes the origin shorter, with its snapshots, which keep the size it had; its device keeps its length. It is
+// refused with ErrBusy while a snapshot shares a block behind the new end with the origin: WriteZeroes to what is to be cut
+// off preserves it. As GrowOrigin otherwise.
+func (s *Store) ShrinkOrigin(size int64) error {
+	const op = "shrink origin"
+	if size < 0 {
+		return negative(op)
+	}
+	return s.life.exclude(op, func() error { return s.result(op, C.selsnap_shrink_origin(s.c, C.uint64_t(size))) })
+}
+
 // SetQuota bounds what may be in use in the store; 0: no quota.
 func (s *Store) SetQuota(size int64) error {
 	const op = "set quota"

@@ -322,6 +322,25 @@ func TestGrowOrigin(t *testing.T) {
 	ok(t, r.Close())
 }
 
+func TestShrinkOrigin(t *testing.T) {
+	r := newRig(t, nil)
+	r.put(0, 1, 256)
+	id := r.create("a")
+	fails(t, r.ShrinkOrigin(originBytes/2), selsnap.ErrBusy)
+	ok(t, r.WriteZeroes(originBytes/2, originBytes/2))
+	ok(t, r.ShrinkOrigin(originBytes/2))
+	same(t, "size", r.Size(), originBytes/2)
+	_, err := r.WriteAt(make([]byte, block), originBytes/2)
+	fails(t, err, selsnap.ErrRange)
+	view := r.view(selsnap.ViewOptions{ID: id})
+	same(t, "the view's size", view.Size(), originBytes)
+	reads(t, view, 255, 1)
+	fails(t, r.ShrinkOrigin(0), selsnap.ErrBusy) // a view is open
+	ok(t, view.Close())
+	fails(t, r.ShrinkOrigin(0), selsnap.ErrInvalid)
+	ok(t, r.GrowOrigin(originBytes))
+}
+
 func TestQuotaStore(t *testing.T) {
 	r := newRig(t, &selsnap.OpenOptions{NoAhead: true})
 	quota, err := r.Quota()
