@@ -34,6 +34,7 @@ if [ "$mode" != quick ]; then
     packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr
         python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy"
 fi
+[ "$mode" = quick ] || packages="$packages golang-go"
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 

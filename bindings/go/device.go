@@ -118,20 +118,28 @@ func newDevice(device *C.selsnap_device, parent *Device, b *backend) *Device {
 	return &Device{life: newLife(), c: device, parent: parent, backend: b}
 }
 
-// retainAll notes that something stands on devices, and returns what takes it back.
-func retainAll(op string, devices ...*Device) (func(), error) {
+// retainAll notes that something stands on devices, and returns what takes it back. What is written must have no other
+// user; it may be nil.
+func retainAll(op string, written *Device, others ...*Device) (func(), error) {
 	var held []*Device
 	release := func() {
 		for _, device := range held {
 			device.life.release()
 		}
 	}
-	for _, device := range devices {
-		if device == nil {
-			release()
-			return nil, invalid(op, "a device is nil")
+	for i, device := range append([]*Device{written}, others...) {
+		var err error
+		switch {
+		case device == nil && i > 0:
+			err = invalid(op, "a device is nil")
+		case device == nil:
+			continue
+		case i == 0:
+			err = device.life.retainAlone(op)
+		default:
+			err = device.life.retain(op)
 		}
-		if err := device.life.retain(op); err != nil {
+		if err != nil {
 			release()
 			return nil, err
 		}

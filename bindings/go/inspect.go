@@ -135,7 +135,10 @@ func Repair(ctx context.Context, damaged, origin, fresh *Device, options *Repair
 	if options.MemoryLimit < 0 || options.JournalBytes < 0 {
 		return RepairResult{}, invalid(op, "a size is negative")
 	}
-	release, err := retainAll(op, damaged, origin, fresh)
+	if fresh == nil {
+		return RepairResult{}, invalid(op, "a device is nil")
+	}
+	release, err := retainAll(op, fresh, damaged, origin)
 	if err != nil {
 		return RepairResult{}, err
 	}

@@ -55,6 +55,20 @@ func (l *life) retain(op string) error {
 	return nil
 }
 
+// retainAlone is retain for who may be the only user.
+func (l *life) retainAlone(op string) error {
+	l.owner.Lock()
+	defer l.owner.Unlock()
+	if l.users > 0 {
+		return &Error{Op: op, Code: ErrBusy, Detail: "the device is in use"}
+	}
+	if l.gone {
+		return &Error{Op: op, Err: ErrClosed}
+	}
+	l.users++
+	return nil
+}
+
 func (l *life) release() {
 	l.owner.Lock()
 	defer l.owner.Unlock()

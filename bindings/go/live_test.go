@@ -27,6 +27,12 @@ func TestFormatAndOpen(t *testing.T) {
 	ok(t, err)
 	stats, err := s.Stats()
 	ok(t, err)
+	// What is in use is not written past the store.
+	fails(t, selsnap.Format(store, origin, &selsnap.FormatOptions{Overwrite: true}), selsnap.ErrBusy)
+	_, err = selsnap.ApplyStream(background, strings.NewReader(""), origin, nil)
+	fails(t, err, selsnap.ErrBusy)
+	_, err = selsnap.Repair(background, memory(t, storeBytes), origin, store, nil)
+	fails(t, err, selsnap.ErrBusy)
 	same(t, "block size", s.BlockSize(), 8192)
 	same(t, "journal", stats.JournalBytes, 128<<10)
 	same(t, "memory limit", stats.MemoryLimitBytes, 8<<20)

@@ -22,7 +22,7 @@ type FormatOptions struct {
 	AllowOverlap bool   // Do not refuse when store and origin seem to share storage.
 }
 
-// Format makes an empty store for an origin. Durable on return.
+// Format makes an empty store for an origin, on a device that nothing uses (ErrBusy). Durable on return.
 func Format(store, origin *Device, options *FormatOptions) error {
 	const op = "format"
 	if options == nil {
@@ -30,6 +30,9 @@ func Format(store, origin *Device, options *FormatOptions) error {
 	}
 	if options.BlockSize < 0 || options.JournalBytes < 0 {
 		return invalid(op, "a size is negative")
+	}
+	if store == nil {
+		return invalid(op, "a device is nil")
 	}
 	release, err := retainAll(op, store, origin)
 	if err != nil {
@@ -58,7 +61,7 @@ func Format(store, origin *Device, options *FormatOptions) error {
 // OriginHint is what a store notes about where its origin is found; empty if nothing. The store may be in use.
 func OriginHint(store *Device) (string, error) {
 	const op = "origin hint"
-	release, err := retainAll(op, store)
+	release, err := retainAll(op, nil, store)
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +141,7 @@ func Open(store, origin *Device, options *OpenOptions) (*Store, error) {
 	if options.MemoryLimit < 0 || options.DeferredBytes < 0 {
 		return nil, invalid(op, "a size is negative")
 	}
-	release, err := retainAll(op, store, origin)
+	release, err := retainAll(op, nil, store, origin)
 	if err != nil {
 		return nil, err
 	}

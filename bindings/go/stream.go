@@ -201,6 +201,9 @@ func VerifyStream(ctx context.Context, r io.Reader, options *StreamOptions) (Str
 // device is as it was.
 func ApplyStream(ctx context.Context, r io.Reader, device *Device, options *StreamOptions) (StreamInfo, error) {
 	const op = "apply stream"
+	if device == nil {
+		return StreamInfo{}, invalid(op, "the device is nil")
+	}
 	release, err := retainAll(op, device)
 	if err != nil {
 		return StreamInfo{}, err

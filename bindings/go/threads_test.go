@@ -173,6 +173,9 @@ func TestModel(t *testing.T) {
 		seed, steps = rand.Int63(), 20000
 		t.Logf("seed %d", seed)
 	}
+	if testing.Short() {
+		steps = 100
+	}
 	rng := rand.New(rand.NewSource(seed))
 	r := newRigOn(t, memory(t, originBytes), memory(t, 64<<20), nil)
 	m := &model{live: make([]byte, originBytes), taken: map[uint64][]byte{}, now: map[uint64][]byte{}}
