@@ -11,12 +11,14 @@ FAILED", counted in test cases, to go/cases there; each check counts as one. Wor
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-FOLDERS = (HERE, HERE.parents[1] / "examples" / "go")
+ROOT = HERE.parents[1]
+FOLDERS = (HERE, ROOT / "examples" / "go")
 
 
 class Tests:
@@ -69,6 +71,31 @@ class Tests:
         self.failed += failed or int(code != 0 or passed == 0)
 
 
+    def program(self, name, text):
+        """A program from a text: it prints what its comments say."""
+        folder = self.work / "program"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "main.go").write_text(text, encoding="utf-8")
+        (folder / "go.mod").write_text(f"module example\n\ngo 1.19\n\nrequire selsnap v0.0.0\n\nreplace selsnap => {HERE}\n",
+                                       encoding="utf-8")
+        wanted = "".join(line + "\n" for line in re.findall(r"// prints: (.*)$", text, re.M))
+        print(f"{name}:")
+        self.check(folder, "gofmt", "-l", ".", silent=True)
+        code, printed = self.run(folder, ["go", "run", "."])
+        print(printed, end="", flush=True)
+        self.count(code == 0 and wanted != "" and printed == wanted)
+
+
+def programs(path):
+    """The whole programs in Go that a text shows; there is at least one."""
+    found = [block for block in re.findall(r"^```go\n(.*?)^```$", path.read_text(encoding="utf-8"), re.S | re.M)
+             if block.startswith("package main\n")]
+    if not found:
+        sys.exit(f"{path}: there is no program in Go")
+    return found
+
+
 def count_go(text):
     """(passed, failed, output of what failed) of `go test -json`. A test with others inside it counts with them."""
     passed = failed = 0
@@ -104,6 +131,9 @@ def main():
         tests.check(folder, "go", "vet", "./...")
         # The strictest check of what is handed to C there is.
         tests.test(folder, GODEBUG="cgocheck=2")
+    for path in (ROOT / "README.md", ROOT / "docs" / "go.md"):
+        for text in programs(path):
+            tests.program(path.name, text)
     tests.test(HERE, "-race", *([] if "--long" in sys.argv else ["-short"]))
     (tests.work / "cases").write_text(f"{tests.passed} {tests.failed}\n", encoding="utf-8")
     print(f"{tests.passed} passed, {tests.failed} failed")
