@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"selsnap"
 )
@@ -170,12 +172,19 @@ type model struct {
 func TestModel(t *testing.T) {
 	seed, steps := int64(1), 400
 	if os.Getenv("SSN_TEST_LONG") != "" {
-		seed, steps = rand.Int63(), 20000
-		t.Logf("seed %d", seed)
+		seed, steps = time.Now().UnixNano(), 20000
+	}
+	if given, err := strconv.ParseInt(os.Getenv("SSN_TEST_SEED"), 10, 64); err == nil {
+		seed = given
 	}
 	if testing.Short() {
 		steps = 100
 	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("again: SSN_TEST_SEED=%d SSN_TEST_LONG=%s go test -run TestModel", seed, os.Getenv("SSN_TEST_LONG"))
+		}
+	}()
 	rng := rand.New(rand.NewSource(seed))
 	r := newRigOn(t, memory(t, originBytes), memory(t, 64<<20), nil)
 	m := &model{live: make([]byte, originBytes), taken: map[uint64][]byte{}, now: map[uint64][]byte{}}
@@ -206,6 +215,9 @@ func (m *model) step(t *testing.T, r *rig, rng *rand.Rand, step int) {
 	if len(m.taken) == 0 && action >= 8 {
 		action = 8
 	}
+	if len(m.taken) > 12 {
+		action = 15
+	}
 	switch {
 	case action < 8:
 		_, err := r.WriteAt(data, off)
@@ -230,6 +242,9 @@ func (m *model) step(t *testing.T, r *rig, rng *rand.Rand, step int) {
 	case action < 15:
 		id := m.pick(rng)
 		clone, err := r.CloneSnapshot(selsnap.CloneOptions{Source: id, Name: fmt.Sprint("c", step), AsChanged: true})
+		if errors.Is(err, selsnap.ErrLimit) {
+			return // of layers that it would read through
+		}
 		ok(t, err)
 		m.taken[clone] = m.taken[id]
 		m.now[clone] = append([]byte{}, m.now[id]...)
@@ -245,8 +260,11 @@ func (m *model) step(t *testing.T, r *rig, rng *rand.Rand, step int) {
 		ok(t, r.RunRestore(background, job, nil))
 		copy(m.live, m.taken[id])
 	case action < 19:
-		_, err := r.Step(background, nil)
-		ok(t, err)
+		for left := selsnap.Reclaim; left != 0; {
+			var err error
+			left, err = r.Step(background, nil)
+			ok(t, err)
+		}
 	default:
 		r.reopen(nil)
 	}

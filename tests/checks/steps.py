@@ -220,7 +220,7 @@ def go(step):
     step.run(["ninja", "-C", "build-tests", *(os.path.relpath(name, ROOT / "build-tests") for name in wanted)])
     cases = ROOT / "build-tests" / "go" / "cases"
     cases.unlink(missing_ok=True)
-    code = step.run([sys.executable, "-B", "bindings/go/run_tests.py", "build-tests",
+    code = step.run([sys.executable, "-B", "bindings/go/run_go_tests.py", "build-tests",
                      *(["--long"] if step.mode == "long" else [])], fatal=False)
     if not cases.exists():
         raise Failed("no case ran")

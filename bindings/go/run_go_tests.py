@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests the Go binding and the Go examples against the library as it is installed: form, vet, tests, race detector.
 
-usage: run_tests.py MESON_BUILD_DIR [--long]
+usage: run_go_tests.py MESON_BUILD_DIR [--long]
 
 Installs what MESON_BUILD_DIR has built into a folder go/ of its own there, which holds Go's caches as well. Writes "PASSED
 FAILED", counted in test cases, to go/cases there; each check counts as one. Works without a network.
