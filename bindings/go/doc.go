@@ -17,8 +17,9 @@
 //
 // # Errors
 //
-// Every error is an *Error. Match it with errors.Is and one of the codes (ErrNoSpace, ErrNotExist, ...), ErrClosed, or what a
-// context, reader, writer, callback or device written in Go returned, which is kept in its chain.
+// Every error is an *Error, but for io.EOF of ReadAt. Match it with errors.Is and one of the codes (ErrNoSpace,
+// ErrNotExist, ...), ErrClosed, or what a context, reader, writer, callback or device written in Go returned, which is kept
+// in its chain.
 //
 // # Concurrency
 //
