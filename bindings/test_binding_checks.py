@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """check_coverage.py and check_cases.py can fail: each problem is planted in a small tree. Run by pytest, or by itself (TAP)."""
 
+import json
 import pathlib
 import sys
 import tempfile
@@ -9,6 +10,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import check_cases  # noqa: E402  pylint: disable=wrong-import-position
 import check_coverage  # noqa: E402  pylint: disable=wrong-import-position
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "go"))
+import run_go_tests  # noqa: E402  pylint: disable=wrong-import-position
 
 HEADER = "SELSNAP_API int selsnap_a(int x) SELSNAP_MUST_CHECK;\nSELSNAP_API void selsnap_b(void);\n"
 PYTHON = "bindings/python/src/selsnap/code.py"
@@ -74,6 +77,14 @@ def test_cases__one_without_test__told():
     assert check_cases.missing(listed, "python", ["def test_a_b(rig):\n"]) == ["c"]
     assert check_cases.missing(listed, "go", ["func TestC(t *testing.T) {\n"]) == ["a_b"]
     assert check_cases.missing(listed, "go", ["func TestC(t *testing.T) {\n", "func TestAB(t *testing.T) {\n"]) == []
+
+
+def test_go_count__each_test_counted_and_failures_shown():
+    text = "".join(json.dumps({"Action": action, "Package": "p", "Test": test, "Output": output}) + "\n"
+                   for action, test, output in (("output", "TestA", "a\n"), ("output", "TestB", "b\n"), ("pass", "TestA", ""),
+                                                ("fail", "TestB", ""), ("skip", "TestC", ""), ("fail", None, "")))
+    passed, failed, shown = run_go_tests.count_go(text + "p.go:1: no such name\n")
+    assert (passed, failed, shown) == (1, 1, ["b\n", "p.go:1: no such name\n"])
 
 
 def main():

@@ -31,7 +31,7 @@ done
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     libblkid-dev libext2fs-dev fdisk mount python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
-    packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr
+    packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go
         python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy"
 fi
 python=/usr/bin/python3

@@ -81,12 +81,17 @@ class Step:
             raise Failed(f"exit code {process.returncode}: {shlex.join(map(str, command))[:300]}")
         return process.returncode
 
-    def build(self, folder, *options, env=None, suites=(), also=()):
-        """Sets up a build directory if it is not there, and builds: all, or the suites' programs and those named."""
+    def setup(self, folder, *options, env=None):
+        """Sets up a build directory if it is not there."""
         folder = ROOT / folder
         if not (folder / "build.ninja").exists():
             shutil.rmtree(folder, ignore_errors=True)
             self.run(["meson", "setup", folder, "-Dwerror=true", *options], env)
+        return folder
+
+    def build(self, folder, *options, env=None, suites=(), also=()):
+        """Sets up a build directory if it is not there, and builds: all, or the suites' programs and those named."""
+        folder = self.setup(folder, *options, env=env)
         targets = {os.path.relpath(test["cmd"][0], folder) for test in self.tests(folder, suites)} if suites else set()
         self.run(["ninja", "-C", folder, *sorted(targets), *also], env)
 
@@ -206,6 +211,23 @@ def valgrind(step):
               {**LEFT_OUT["valgrind"], **({} if is_long else LEFT_OUT["valgrind, not long"])}, FEWER if is_long else FEWEST)
 
 
+def go(step):
+    # What is installed, and no more, unless step gcc has built all.
+    told = subprocess.run(["meson", "introspect", "--targets", step.setup("build-tests", "-Ddocs=true")],
+                          stdout=subprocess.PIPE, check=True).stdout
+    wanted = [name for target in json.loads(told) if target["installed"] and target["type"] != "custom"
+              for name in target["filename"]]
+    step.run(["ninja", "-C", "build-tests", *(os.path.relpath(name, ROOT / "build-tests") for name in wanted)])
+    cases = ROOT / "build-tests" / "go" / "cases"
+    cases.unlink(missing_ok=True)
+    code = step.run([sys.executable, "-B", "bindings/go/run_go_tests.py", "build-tests",
+                     *(["--long"] if step.mode == "long" else [])], fatal=False)
+    if not cases.exists():
+        raise Failed("no case ran")
+    step.passed, step.failed = map(int, cases.read_text(encoding="utf-8").split())
+    step.failed = max(step.failed, int(code != 0))
+
+
 def tidy(step):
     step.build("build-clang", env=CLANG)
     # What is compiled for two programs is checked once.
@@ -268,6 +290,7 @@ STEPS = [
     Step("tsan", FULL, tsan),
     Step("clang-tidy", FULL, tidy, after=["clang"]),
     Step("msan", FULL, msan),
+    Step("go", FULL, go, after=["gcc"]),
     Step("valgrind", FULL, valgrind, after=["gcc"]),
     Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),

@@ -1,0 +1,3 @@
+module selsnap
+
+go 1.19

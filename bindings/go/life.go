@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selsnap
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// shut is the bit of life.state that keeps new calls out; the rest counts those that are in.
+const shut = 1 << 62
+
+// life lets any number of calls use a handle, and one close it: close waits for those that are in, later ones are refused.
+// No call waits, so that a callback may use a handle that is being closed, and gets an error.
+type life struct {
+	state atomic.Int64
+	owner sync.Mutex    // Held by who shuts; guards users and closed.
+	users int           // What stands on the handle: open stores, views, slices. It cannot be closed meanwhile.
+	gone  bool          // It was closed.
+	busy  atomic.Bool   // Shut for a moment only.
+	idle  chan struct{} // Told by the last call that leaves while it is shut.
+}
+
+func newLife() *life { return &life{idle: make(chan struct{}, 1)} }
+
+// enter begins a call; leave ends it.
+func (l *life) enter(op string) error {
+	if l.state.Add(1)&shut == 0 {
+		return nil
+	}
+	l.leave()
+	if l.busy.Load() {
+		return &Error{Op: op, Code: ErrBusy}
+	}
+	return &Error{Op: op, Err: ErrClosed}
+}
+
+func (l *life) leave() {
+	if l.state.Add(-1) == shut {
+		select {
+		case l.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// retain notes one more user; release takes it back.
+func (l *life) retain(op string) error {
+	l.owner.Lock()
+	defer l.owner.Unlock()
+	if l.gone {
+		return &Error{Op: op, Err: ErrClosed}
+	}
+	l.users++
+	return nil
+}
+
+// retainAlone is retain for who may be the only user.
+func (l *life) retainAlone(op string) error {
+	l.owner.Lock()
+	defer l.owner.Unlock()
+	if l.users > 0 {
+		return &Error{Op: op, Code: ErrBusy, Detail: "the device is in use"}
+	}
+	if l.gone {
+		return &Error{Op: op, Err: ErrClosed}
+	}
+	l.users++
+	return nil
+}
+
+func (l *life) release() {
+	l.owner.Lock()
+	defer l.owner.Unlock()
+	l.users--
+}
+
+// close runs f with no call in, unless it was closed before. If f says so, the handle stays open.
+func (l *life) close(op string, f func() (closed bool, err error)) error {
+	return l.alone(op, false, f)
+}
+
+// exclude runs f with no call in; calls made meanwhile fail with ErrBusy.
+func (l *life) exclude(op string, f func() error) error {
+	l.owner.Lock()
+	gone := l.gone
+	l.owner.Unlock()
+	if gone {
+		return &Error{Op: op, Err: ErrClosed}
+	}
+	return l.alone(op, true, func() (bool, error) { return false, f() })
+}
+
+func (l *life) alone(op string, busy bool, f func() (bool, error)) error {
+	l.owner.Lock()
+	defer l.owner.Unlock()
+	if l.gone {
+		return nil
+	}
+	if l.users > 0 {
+		return &Error{Op: op, Code: ErrBusy, Detail: "something that stands on it is still open"}
+	}
+	l.busy.Store(busy)
+	l.state.Add(shut)
+	for l.state.Load() != shut {
+		<-l.idle
+	}
+	closed, err := f()
+	if closed {
+		l.gone = true
+	} else {
+		l.state.Add(-shut)
+		l.busy.Store(false)
+	}
+	return err
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// The program works in a folder of its own.
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "selsnap-example")
+	check(err)
+	check(os.Chdir(folder))
+	code := m.Run()
+	check(os.RemoveAll(folder))
+	os.Exit(code)
+}
+
+func Example() {
+	main()
+	// Output:
+	// full.stream data blocks: 1
+	// next.stream data blocks: 2
+	// copy: tuesday
+}
