@@ -35,7 +35,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_STORE] = {"store", "FILE", "the store; or else $SELSNAP_STORE", KIND_TEXT, 's', PLACE(store)},
     [OPT_ORIGIN] = {"origin", "FILE", "the origin; or else $SELSNAP_ORIGIN, or else the path recorded by format",
                     KIND_TEXT, 'o', PLACE(origin)},
-    [OPT_JSON] = {"json", NULL, "print JSON: results on stdout, errors on stderr", KIND_FLAG, 0, 0},
+    [OPT_JSON] = {"json", NULL, "print JSON: results on cli->out, errors on stderr", KIND_FLAG, 0, 0},
     [OPT_READ_ONLY] = {"read-only", NULL, "open for reading only, whatever the command", KIND_FLAG, 0, 0},
     [OPT_OTHER_ORIGIN] = {"other-origin", NULL, "accept an origin that is not the recorded one: a true copy of it",
                           KIND_FLAG, 0, 0},
@@ -122,7 +122,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 
-void args_print_options(uint64_t options) {
+void args_print_options(struct cli *cli, uint64_t options) {
     for (int id = 0; id < OPT_COUNT; id++) {
         const struct option_row *row = &rows[id];
         if ((options & OPT_BIT(id)) == 0) {
@@ -135,7 +135,7 @@ void args_print_options(uint64_t options) {
         }
         snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->value == NULL ? "" : " ",
                  row->value == NULL ? "" : row->value);
-        printf("  %-34s %s\n", left, row->help);
+        fprintf(cli->out, "  %-34s %s\n", left, row->help);
     }
 }
 
@@ -306,6 +306,7 @@ int args_parse(struct cli *cli, int argc, char **argv) {
     }
     letters[letter_count] = '\0';
     opterr = 0;
+    optind = 0; /* from the beginning, also the second time */
     int found;
     while ((found = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         int id = found - 256;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Exit codes; part of the tool's interface, told by --help. */
 #define CLI_OK 0        /* Done. */
@@ -145,6 +146,12 @@ enum option_id {
 
 struct cli;
 
+/* commands.c */
+/* A cli at its beginning, with the process's own places to read and write. */
+void cli_init(struct cli *cli);
+/* Run what the words say: from the command on, without the program's name. Returns an exit code, when all is written. */
+int cli_run(struct cli *cli, int argc, char **argv);
+
 /* One row of the table of commands. */
 struct command {
     const char *name;  /* "create", or two words: "subset save". */
@@ -155,6 +162,7 @@ struct command {
     int (*run)(struct cli *cli);
     const char *summary; /* One line. */
     const char *details; /* The rest of its help, or "". */
+    bool alone;          /* It needs no context, or opens what it needs itself: no server can run it. */
 };
 
 /* What happened during the work that is told once, at the end. */
@@ -167,16 +175,34 @@ struct happenings {
     bool store_failed;
 };
 
+/* What a server gives to the commands that it runs on the context that it has open. */
+struct served {
+    selsnap *ss;
+    const char *store_name;
+    const char *origin_name;
+    uint32_t policy;          /* SELSNAP_POLICY_* of new snapshots, where the command says nothing. */
+    bool (*stop)(void *user); /* Whether the command is to end early. */
+    void *stop_user;
+};
+
 /* One run of the tool. */
 struct cli {
     const struct command *command; /* NULL until it is known. */
     struct args args;
     bool json;
+    FILE *out;
+    FILE *err;
+    int in_fd;
+    int out_fd;                  /* What out writes to, for data. */
+    int err_fd;                  /* What err writes to. */
+    int folder;                  /* Relative paths begin there: AT_FDCWD, or an open folder. */
+    const struct served *served; /* NULL: the command opens store and origin itself. */
     selsnap_device *store;
     selsnap_device *origin;
     const char *origin_name;                       /* The path in use; NULL before it is known. */
     char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1]; /* Holds the recorded path, where that is used. */
     selsnap *ss;
+    selsnap_stats before; /* Its figures when the command began. */
     struct happenings happenings;
 };
 
@@ -185,7 +211,7 @@ struct cli {
 int args_parse(struct cli *cli, int argc, char **argv);
 void args_free(struct args *args);
 /* Print the options of the mask, one a line. */
-void args_print_options(uint64_t options);
+void args_print_options(struct cli *cli, uint64_t options);
 static inline bool args_given(const struct args *args, enum option_id id) {
     return (args->given & OPT_BIT(id)) != 0;
 }
@@ -219,7 +245,7 @@ void warn(struct cli *cli, const char *what, ...) __attribute__((format(printf, 
 /* Print and free. NULL, which jansson returns without memory, is reported. Returns the exit code. */
 int json_emit(struct cli *cli, json_t *value);
 /* Print on one line, and free; without a newline. For long lists that are not to be held in memory. */
-void json_stream(json_t *value);
+void json_stream(struct cli *cli, json_t *value);
 /* A number of 64 bits; as text where it is beyond what jansson holds. */
 json_t *json_u64(uint64_t value);
 /* Text; bytes that are not UTF-8 become question marks. */
@@ -230,6 +256,7 @@ json_t *json_ranges(const selsnap_subset *subset);
 /* progress.c */
 /* How far work is: a bar when stderr is a terminal; lines when --progress asks for them. */
 struct progress {
+    const struct cli *cli;
     const char *label;
     bool terminal;
     bool lines;      /* one a second, and one at the end */
@@ -259,6 +286,8 @@ void progress_end(struct progress *progress);
 /* Let SIGINT and SIGTERM ask to stop, instead of killing the process. */
 void interrupt_catch(void);
 bool interrupt_seen(void);
+/* Whether this command is to end early: by an interrupt, or its server says so. */
+bool stop_asked(const struct cli *cli);
 
 /* session.c */
 /* Open the store and the origin, and a context on them; read-only unless @p writable. Returns an exit code. */

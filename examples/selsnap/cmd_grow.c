@@ -13,8 +13,8 @@ static int tell_grown(struct cli *cli, bool live, uint64_t before, uint64_t now)
         return json_emit(cli, json_pack("{s:o, s:o}", live ? "origin_bytes" : "store_bytes", json_u64(now),
                                         "grown_bytes", json_u64(now - before)));
     }
-    printf("the %s has %s, %s more than before\n", live ? "live device" : "store", size_text(now, size, sizeof(size)),
-           size_text(now - before, more, sizeof(more)));
+    fprintf(cli->out, "the %s has %s, %s more than before\n", live ? "live device" : "store",
+            size_text(now, size, sizeof(size)), size_text(now - before, more, sizeof(more)));
     return CLI_OK;
 }
 

@@ -15,7 +15,8 @@ static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool do
         return json_emit(cli, object);
     }
     if (!done) {
-        printf("began to restore %s (job %" PRIu64 "); it is visible now, 'selsnap step --all' copies it\n", name, job);
+        fprintf(cli->out, "began to restore %s (job %" PRIu64 "); it is visible now, 'selsnap step --all' copies it\n",
+                name, job);
         return CLI_OK;
     }
     selsnap_stats stats = SELSNAP_STATS_INIT;
@@ -23,9 +24,9 @@ static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool do
     if (code != SELSNAP_OK) {
         return fail(cli, code, "figures");
     }
-    printf("restored %s: %" PRIu64 " blocks copied back; ", name, stats.blocks_restored);
+    fprintf(cli->out, "restored %s: %" PRIu64 " blocks copied back; ", name, stats.blocks_restored);
     figures_print(cli);
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
@@ -97,13 +98,13 @@ static int tell_steps(struct cli *cli, uint64_t steps, uint32_t more) {
         json_object_set_new(object, "more", list);
         return json_emit(cli, object);
     }
-    printf("%" PRIu64 " %s; left to do:", steps, steps == 1 ? "step" : "steps");
+    fprintf(cli->out, "%" PRIu64 " %s; left to do:", steps, steps == 1 ? "step" : "steps");
     for (size_t i = 0; i < WORK_COUNT; i++) {
         if ((more & works[i].bit) != 0) {
-            printf(" %s", works[i].word);
+            fprintf(cli->out, " %s", works[i].word);
         }
     }
-    printf("%s\n", more == 0 ? " nothing" : "");
+    fprintf(cli->out, "%s\n", more == 0 ? " nothing" : "");
     return CLI_OK;
 }
 
@@ -146,7 +147,7 @@ int cmd_step(struct cli *cli) {
     uint32_t more = 0;
     int code;
     do {
-        code = interrupt_seen() ? SELSNAP_ECANCELED : selsnap_step(cli->ss, &options, &more);
+        code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_step(cli->ss, &options, &more);
         step.steps++;
     } while (code == SELSNAP_OK && more != 0 && args_given(&cli->args, OPT_ALL));
     progress_end(&step.progress);
