@@ -119,6 +119,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_PROGRESS] = {"progress", NULL,
                       "tell how far it is in lines on stderr, also if that is no terminal; with --json as JSON",
                       KIND_FLAG, 0, 0},
+    [OPT_CONTROL] = {"control", "SOCKET",
+                     "of the server that has the store open; or else $SELSNAP_CONTROL, or else STORE.control",
+                     KIND_TEXT, 0, PLACE(control)},
     [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 
@@ -283,7 +286,10 @@ static int count_words(struct cli *cli) {
     return CLI_OK;
 }
 
-int args_parse(struct cli *cli, int argc, char **argv) {
+/* getopt_long keeps its place in variables of its own, so one command line is read at a time. */
+static pthread_mutex_t getopt_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int parse(struct cli *cli, int argc, char **argv) {
     struct option options[OPT_COUNT + 1];
     char letters[2 * OPT_COUNT + 3] = ":";
     size_t letter_count = 1;
@@ -323,6 +329,13 @@ int args_parse(struct cli *cli, int argc, char **argv) {
     cli->args.names = argv + optind;
     cli->args.name_count = argc - optind;
     return args_given(&cli->args, OPT_HELP) ? CLI_OK : count_words(cli);
+}
+
+int args_parse(struct cli *cli, int argc, char **argv) {
+    pthread_mutex_lock(&getopt_lock);
+    int result = parse(cli, argc, argv);
+    pthread_mutex_unlock(&getopt_lock);
+    return result;
 }
 
 void args_free(struct args *args) {

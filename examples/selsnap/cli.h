@@ -10,6 +10,7 @@
 #define SELSNAP_CLI_H
 
 #include <jansson.h>
+#include <pthread.h>
 #include <selsnap/selsnap.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +59,7 @@ struct args {
     uint64_t budget;
     int64_t until; /* Nanoseconds since 1970; 0: never. */
     const char *reason;
+    const char *control;
     const char *prefix;
     uint64_t hold;
     uint64_t set;
@@ -137,6 +139,7 @@ enum option_id {
     OPT_AFTER,
     OPT_TIMEOUT,
     OPT_PROGRESS,
+    OPT_CONTROL,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -180,8 +183,9 @@ struct served {
     selsnap *ss;
     const char *store_name;
     const char *origin_name;
-    uint32_t policy;          /* SELSNAP_POLICY_* of new snapshots, where the command says nothing. */
-    bool (*stop)(void *user); /* Whether the command is to end early. */
+    pthread_mutex_t *restoring; /* Held by the one who advances restores: their errors are told to him only. */
+    uint32_t policy;            /* SELSNAP_POLICY_* of new snapshots, where the command says nothing. */
+    bool (*stop)(void *user);   /* Whether the command is to end early. */
     void *stop_user;
 };
 
@@ -301,13 +305,23 @@ int session_open_device(struct cli *cli, const char *role, const char *path, uin
                         selsnap_device **ret_device);
 /* The store's path: -s, or the environment. NULL: none, and it is reported. */
 const char *session_store_path(struct cli *cli);
+/* The same, or NULL without a word. */
+const char *session_store_given(const struct cli *cli);
 /* Look a snapshot up by the first word of the command line. Returns an exit code. */
 int session_find(struct cli *cli, selsnap_snapshot_info *ret_info);
 /* The subset that --subset, --range, --whole and --minus say. Returns an exit code. */
 int session_subset(struct cli *cli, selsnap_subset **ret_subset);
 
+/* control.c */
+/* Let a server that has the store open run the command, if there is one. False: there is none. @p argv begins with the
+ * command's words, @p words of them. */
+bool control_run(struct cli *cli, int words, int argc, char **argv, int *ret_result);
+
 /* figures.c */
-/* What the context did since it was opened: blocks preserved, and so on. To be merged into a result. */
+/* The context's figures, with what was done counted from the command's beginning; a server's includes its clients'. A
+ * SELSNAP_* code. */
+int figures_get(struct cli *cli, selsnap_stats *ret_stats);
+/* Of these, what was done: blocks preserved, and so on. To be merged into a result. */
 json_t *figures_json(struct cli *cli);
 /* The same as the end of a printed line: "12 blocks preserved (3 of them zeros)". */
 void figures_print(struct cli *cli);

@@ -31,6 +31,9 @@ int cmd_grow(struct cli *cli) {
     if (args_given(args, OPT_SIZE) && (args->size == 0 || args->size > INT64_MAX)) {
         return fail_usage(cli, "--size: no file can have this size");
     }
+    if (cli->served != NULL && live) {
+        return fail_with(cli, SELSNAP_EBUSY, "a server has it open; end that first", "origin");
+    }
     int result = session_open(cli, true);
     if (result != CLI_OK) {
         return result;

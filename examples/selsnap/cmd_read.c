@@ -18,8 +18,7 @@ static int open_output(struct cli *cli, int *ret_fd) {
         *ret_fd = cli->out_fd;
         return CLI_OK;
     }
-    const char *store = cli->served != NULL ? cli->served->store_name : session_store_path(cli);
-    if (same_storage(cli, path, store) || same_storage(cli, path, cli->origin_name)) {
+    if (same_storage(cli, path, session_store_path(cli)) || same_storage(cli, path, cli->origin_name)) {
         return fail_with(cli, SELSNAP_EINVAL, "it is the store or the origin itself", "output '%s'", path);
     }
     *ret_fd = open_file(cli, path, O_WRONLY | O_CREAT | O_TRUNC);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool done) {
     if (cli->json) {
@@ -19,8 +20,8 @@ static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool do
                 name, job);
         return CLI_OK;
     }
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    int code = selsnap_get_stats(cli->ss, &stats);
+    selsnap_stats stats;
+    int code = figures_get(cli, &stats);
     if (code != SELSNAP_OK) {
         return fail(cli, code, "figures");
     }
@@ -50,13 +51,19 @@ static int start(struct cli *cli, const selsnap_snapshot_info *info, uint64_t *r
     return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "snapshot '%s'", info->name);
 }
 
-int cmd_restore(struct cli *cli) {
+/* A server advances restores by itself; not while a command does, which has to tell what came of it. */
+static void hold_restores(struct cli *cli, bool hold) {
+    if (cli->served != NULL && hold) {
+        pthread_mutex_lock(cli->served->restoring);
+    } else if (cli->served != NULL) {
+        pthread_mutex_unlock(cli->served->restoring);
+    }
+}
+
+static int restore(struct cli *cli) {
     selsnap_snapshot_info info;
     uint64_t job = 0;
-    int result = session_open(cli, true);
-    if (result == CLI_OK) {
-        result = session_find(cli, &info);
-    }
+    int result = session_find(cli, &info);
     if (result == CLI_OK) {
         result = start(cli, &info, &job);
     }
@@ -72,6 +79,17 @@ int cmd_restore(struct cli *cli) {
     int code = selsnap_restore_run(cli->ss, job, progress_tell, &progress);
     progress_end(&progress);
     return code == SELSNAP_OK ? tell_restore(cli, info.name, job, true) : fail(cli, code, "snapshot '%s'", info.name);
+}
+
+int cmd_restore(struct cli *cli) {
+    int result = session_open(cli, true);
+    if (result != CLI_OK) {
+        return result;
+    }
+    hold_restores(cli, true);
+    result = restore(cli);
+    hold_restores(cli, false);
+    return result;
 }
 
 /* What selsnap_step() says is left, as words. */
@@ -130,6 +148,16 @@ static int step_tell(void *user, uint64_t done, uint64_t total) {
     return progress_tell(&step->progress, blocks_total > 0 ? blocks_done : step->steps, blocks_total);
 }
 
+/* Whether there is to be another step. A server gives space back at the same time. */
+static bool step_again(const struct cli *cli, int code, uint32_t more) {
+    const struct timespec moment = {0, 5000000};
+    if (code == SELSNAP_EBUSY && cli->served != NULL) {
+        (void)nanosleep(&moment, NULL);
+        return true;
+    }
+    return code == SELSNAP_OK && more != 0 && args_given(&cli->args, OPT_ALL);
+}
+
 int cmd_step(struct cli *cli) {
     if (args_given(&cli->args, OPT_BUDGET) && cli->args.budget == 0) {
         return fail_usage(cli, "--budget: at least 1");
@@ -146,10 +174,12 @@ int cmd_step(struct cli *cli) {
     options.progress_user = &step;
     uint32_t more = 0;
     int code;
+    hold_restores(cli, true);
     do {
         code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_step(cli->ss, &options, &more);
-        step.steps++;
-    } while (code == SELSNAP_OK && more != 0 && args_given(&cli->args, OPT_ALL));
+        step.steps += code == SELSNAP_EBUSY && cli->served != NULL ? 0 : 1;
+    } while (step_again(cli, code, more));
+    hold_restores(cli, false);
     progress_end(&step.progress);
     return code == SELSNAP_OK ? tell_steps(cli, step.steps, more) : fail(cli, code, "step %" PRIu64, step.steps);
 }

@@ -475,6 +475,9 @@ int cmd_import(struct cli *cli) {
     if (args->to == NULL && (args->state != NULL || args->token != NULL)) {
         return fail_usage(cli, "--state and --token are for --to");
     }
+    if (args->to != NULL && cli->served != NULL) {
+        return fail_usage(cli, "--to is nothing for a server");
+    }
     if (args->to != NULL) {
         return takes_back ? fail_usage(cli, "--undo is for a store") : import_to_device(cli);
     }

@@ -11,15 +11,15 @@
 
 #define COMMON                                                                               \
     (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_READ_ONLY) | \
-     OPT_BIT(OPT_OTHER_ORIGIN) | OPT_BIT(OPT_ORIGIN_CHANGED) | OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_HELP))
+     OPT_BIT(OPT_OTHER_ORIGIN) | OPT_BIT(OPT_ORIGIN_CHANGED) | OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_CONTROL))
 #define FORMAT_OPTIONS                                                                                            \
     (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_BLOCK_SIZE) | \
      OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE))
 #define REPAIR_OPTIONS                                                                                         \
-    ((COMMON & ~OPT_BIT(OPT_READ_ONLY)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
+    ((COMMON & ~OPT_BIT(OPT_READ_ONLY) & ~OPT_BIT(OPT_CONTROL)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
      OPT_BIT(OPT_AS_TAKEN) | OPT_BIT(OPT_PROGRESS))
 #define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
-#define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN))
+#define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_CONTROL))
 #define STREAMS_MAX 10000
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
 
@@ -228,8 +228,14 @@ static int run_other(struct cli *cli, int argc, char **argv) {
     return fail_usage(cli, "no command '%s'", word);
 }
 
-static int run_command(struct cli *cli, int argc, char **argv) {
-    int result = args_parse(cli, argc, argv);
+/* @p argv begins with the command's words, @p words of them. */
+static int run_command(struct cli *cli, int words, int argc, char **argv) {
+    if (cli->served != NULL && cli->command->alone) {
+        return fail_usage(cli, "a server cannot run it: it opens what it needs itself");
+    }
+    cli->args.policy = cli->served != NULL ? cli->served->policy : SELSNAP_POLICY_FAIL_WRITE;
+    /* getopt_long passes over the first word it is given: the last one of the command. */
+    int result = args_parse(cli, argc - words + 1, argv + words - 1);
     if (result != CLI_OK) {
         return result;
     }
@@ -239,6 +245,9 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     }
     if (cli->served == NULL) {
         interrupt_catch();
+        if (control_run(cli, words, argc, argv, &result)) {
+            return result;
+        }
     }
     return session_close(cli, cli->command->run(cli));
 }
@@ -266,8 +275,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
     if (cli->command == NULL) {
         result = run_other(cli, argc, argv);
     } else {
-        /* getopt_long passes over the first word: the last one of the command. */
-        result = run_command(cli, argc - words + 1, argv + words - 1);
+        result = run_command(cli, words, argc, argv);
     }
     args_free(&cli->args);
     if ((fflush(cli->out) != 0 || ferror(cli->out)) && result == CLI_OK) {

@@ -6,9 +6,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+int figures_get(struct cli *cli, selsnap_stats *ret_stats) {
+    const selsnap_stats init = SELSNAP_STATS_INIT;
+    *ret_stats = init;
+    int code = selsnap_get_stats(cli->ss, ret_stats);
+    ret_stats->blocks_preserved -= cli->before.blocks_preserved;
+    ret_stats->blocks_zero -= cli->before.blocks_zero;
+    ret_stats->blocks_lost -= cli->before.blocks_lost;
+    ret_stats->preserving_writes -= cli->before.preserving_writes;
+    ret_stats->clean_writes -= cli->before.clean_writes;
+    ret_stats->blocks_restored -= cli->before.blocks_restored;
+    return code;
+}
+
 json_t *figures_json(struct cli *cli) {
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    if (selsnap_get_stats(cli->ss, &stats) != SELSNAP_OK) {
+    selsnap_stats stats;
+    if (figures_get(cli, &stats) != SELSNAP_OK) {
         return NULL;
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "blocks_preserved", json_u64(stats.blocks_preserved),
@@ -18,8 +31,8 @@ json_t *figures_json(struct cli *cli) {
 }
 
 void figures_print(struct cli *cli) {
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    if (selsnap_get_stats(cli->ss, &stats) != SELSNAP_OK) {
+    selsnap_stats stats;
+    if (figures_get(cli, &stats) != SELSNAP_OK) {
         return;
     }
     fprintf(cli->out, "%" PRIu64 " blocks preserved", stats.blocks_preserved);
