@@ -35,7 +35,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_STORE] = {"store", "FILE", "the store; or else $SELSNAP_STORE", KIND_TEXT, 's', PLACE(store)},
     [OPT_ORIGIN] = {"origin", "FILE", "the origin; or else $SELSNAP_ORIGIN, or else the path recorded by format",
                     KIND_TEXT, 'o', PLACE(origin)},
-    [OPT_JSON] = {"json", NULL, "print JSON: results on cli->out, errors on stderr", KIND_FLAG, 0, 0},
+    [OPT_JSON] = {"json", NULL, "print JSON: results on stdout, errors on stderr", KIND_FLAG, 0, 0},
     [OPT_READ_ONLY] = {"read-only", NULL, "open for reading only, whatever the command", KIND_FLAG, 0, 0},
     [OPT_OTHER_ORIGIN] = {"other-origin", NULL, "accept an origin that is not the recorded one: a true copy of it",
                           KIND_FLAG, 0, 0},

@@ -32,7 +32,7 @@ int cmd_grow(struct cli *cli) {
         return fail_usage(cli, "--size: no file can have this size");
     }
     if (cli->served != NULL && live) {
-        return fail_with(cli, SELSNAP_EBUSY, "a server has it open; end that first", "origin");
+        return fail_with(cli, SELSNAP_ELOCKED, "a server has it open", "origin");
     }
     int result = session_open(cli, true);
     if (result != CLI_OK) {

@@ -31,16 +31,16 @@ bool same_storage(const struct cli *cli, const char *path, const char *other) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Wait until the file is ready for @p events. 0, or EINTR when the command is to end. At once without a server. */
+/* Wait until the file is ready for @p events. 0, or EINTR when the command is to end and would have to wait. At once
+ * without a server. */
 static int wait_ready(const struct cli *cli, int fd, short events) {
     struct pollfd look = {.fd = fd, .events = events, .revents = 0};
-    while (cli->served != NULL) {
+    int wait_ms = 0;
+    while (cli->served != NULL && poll(&look, 1, wait_ms) <= 0) {
         if (stop_asked(cli)) {
             return EINTR;
         }
-        if (poll(&look, 1, LOOK_EVERY_MS) > 0) {
-            break;
-        }
+        wait_ms = LOOK_EVERY_MS;
     }
     return 0;
 }
