@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,8 +35,8 @@ struct request {
     char *line; /* REQUEST_MAX bytes at most, ended by a zero. */
     size_t len;
     int files[CONTROL_FILES]; /* -1: not there. */
-    size_t file_count;
-    bool own_files; /* Made here, as none came: output goes into the answer. */
+    size_t file_count;        /* Those that came; more than CONTROL_FILES are not kept. */
+    bool own_files;           /* Made here, as none came: output goes into the answer. */
     bool stopped;
     struct served served;
     struct cli cli;
@@ -70,11 +71,15 @@ static void keep_files(struct request *request, struct msghdr *message) {
             int fd;
             memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(fd));
             if (request->file_count < CONTROL_FILES) {
-                request->files[request->file_count++] = fd;
+                request->files[request->file_count] = fd;
             } else {
                 close(fd);
             }
+            request->file_count++;
         }
+    }
+    if ((message->msg_flags & MSG_CTRUNC) != 0) {
+        request->file_count = CONTROL_FILES + 1;
     }
 }
 
@@ -280,12 +285,23 @@ static void refuse(struct request *request, const char *wrong) {
     }
 }
 
+/* Whether the other side's files can be used as they are meant. */
+static bool files_fit(const struct request *request) {
+    struct stat about;
+    bool fit = request->file_count == CONTROL_FILES;
+    for (int role = FILE_IN; fit && role < FILE_FOLDER; role++) {
+        int mode = fcntl(request->files[role], F_GETFL) & O_ACCMODE;
+        fit = mode == O_RDWR || mode == (role == FILE_IN ? O_RDONLY : O_WRONLY);
+    }
+    return fit && fstat(request->files[FILE_FOLDER], &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 static void perform(struct request *request) {
     json_t *json = NULL;
     int count = 0;
     const char *wrong = NULL;
-    if (request->file_count != 0 && request->file_count != CONTROL_FILES) {
-        refuse(request, "four files go with a request, or none");
+    if (request->file_count != 0 && !files_fit(request)) {
+        refuse(request, "no files go with a request, or four: to read, to write, to write errors, and a folder");
         return;
     }
     char **words = words_of(request, &json, &count, &wrong);

@@ -6,6 +6,8 @@
  *
  * Connections are coherent: the live device has one context, whose flush is for all that was written before, and views of
  * one snapshot see each other's writes, and flush them all.
+ *
+ * nbdkit, when it ends, does not close what is open; so open handles are in a list, and closed at the end.
  */
 #include "server.h"
 #include <errno.h>
@@ -17,8 +19,9 @@
 #define EXTENTS_MAX 65536 /* Told at once; the client asks again for the rest. */
 
 struct handle {
-    selsnap_view *view; /* NULL: the live device. */
-    uint64_t id;        /* Of the snapshot. */
+    struct handle *next; /* Of the server's open handles. */
+    selsnap_view *view;  /* NULL: the live device. */
+    uint64_t id;         /* Of the snapshot. */
     uint64_t size;
     bool writable;
     bool pristine;
@@ -105,6 +108,14 @@ static int open_view(struct server *server, const char *export, bool readonly, s
     return selsnap_view_open(server->ss, &options, &handle->view);
 }
 
+static void *enlist(struct server *server, struct handle *handle) {
+    pthread_mutex_lock(&server->handles_lock);
+    handle->next = server->handles;
+    server->handles = handle;
+    pthread_mutex_unlock(&server->handles_lock);
+    return handle;
+}
+
 void *export_open(int readonly) {
     struct server *server = the_server();
     const char *export = nbdkit_export_name();
@@ -117,7 +128,7 @@ void *export_open(int readonly) {
     handle->writable = !fixed;
     handle->size = selsnap_size(server->ss);
     if (export[0] == '\0') {
-        return handle;
+        return enlist(server, handle);
     }
     int code = open_view(server, export, fixed, handle);
     if (code != SELSNAP_OK) {
@@ -127,16 +138,30 @@ void *export_open(int readonly) {
         free(handle);
         return NULL;
     }
-    return handle;
+    return enlist(server, handle);
 }
 
 void export_close(void *handle) {
+    struct server *server = the_server();
     struct handle *export = handle;
+    pthread_mutex_lock(&server->handles_lock);
+    struct handle **place = &server->handles;
+    while (*place != export) {
+        place = &(*place)->next;
+    }
+    *place = export->next;
+    pthread_mutex_unlock(&server->handles_lock);
     int code = selsnap_view_close(export->view);
     if (code != SELSNAP_OK) {
         (void)tell_failure(code, "closing a snapshot: what was written since the last flush is lost");
     }
     free(export);
+}
+
+void exports_close_all(struct server *server) {
+    while (server->handles != NULL) {
+        export_close(server->handles);
+    }
 }
 
 const char *export_describe(void *handle) {

@@ -148,6 +148,7 @@ static void on_load(void) {
     server.control.listen_fd = -1;
     server.control.wake_fd = -1;
     pthread_mutex_init(&server.restoring, NULL);
+    pthread_mutex_init(&server.handles_lock, NULL);
 }
 
 static int on_config(const char *key, const char *value) {
@@ -274,6 +275,7 @@ static void close_all(void) {
     watch_stop(&server.watch);
     control_stop(&server.control);
     background_stop(&server.background);
+    exports_close_all(&server);
     int code = selsnap_close(server.ss);
     server.ss = NULL;
     if (code != SELSNAP_OK) {
@@ -312,6 +314,7 @@ static void on_unload(void) {
     free(server.store_name);
     free(server.origin_name);
     free(server.control_name);
+    pthread_mutex_destroy(&server.handles_lock);
     pthread_mutex_destroy(&server.restoring);
 }
 

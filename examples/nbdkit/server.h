@@ -65,7 +65,9 @@ struct server {
     selsnap_device *store;
     selsnap_device *origin;
     selsnap *ss;
-    pthread_mutex_t restoring; /* Held by the one who advances restores. */
+    pthread_mutex_t restoring;    /* Held by the one who advances restores. */
+    pthread_mutex_t handles_lock; /* Guards handles. */
+    struct handle *handles;       /* Open exports. */
     struct background background;
     struct control control;
     struct watch watch;
@@ -81,6 +83,8 @@ int tell_failure(int code, const char *what);
 int exports_list(int readonly, int is_tls, struct nbdkit_exports *exports);
 void *export_open(int readonly);
 void export_close(void *handle);
+/* At the end, when no request runs any more. */
+void exports_close_all(struct server *server);
 const char *export_describe(void *handle);
 int64_t export_size(void *handle);
 int export_block_size(void *handle, uint32_t *minimum, uint32_t *preferred, uint32_t *maximum);

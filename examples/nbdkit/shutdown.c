@@ -3,19 +3,21 @@
  * Shutting down. nbdkit, told to end, waits until its clients have gone, and idle ones may stay for ever. So commands are
  * asked to end, and then the clients' sockets are closed for reading: nbdkit takes that for a client that has gone,
  * answers what it has begun, and closes the view. A client that does not take its answers is cut off a little later.
+ * Plugins are not told either that nbdkit ends, so its signal handlers are called by ours.
  *
  * nbdkit does not give its sockets to plugins; they are the process's connected stream sockets, those of the control
  * socket being gone by then.
  */
 #include "server.h"
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_NS 100000000u
+#define LOOK_EVERY_NS 100000000
 #define LOOKS_BEFORE_CUT 50 /* five seconds */
 
 static bool is_client(int fd) {
@@ -44,17 +46,42 @@ static void end_clients(int how) {
     }
 }
 
+/* nbdkit's own handlers, which are called behind ours. A signal handler has no argument for it. */
+static const int signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+static struct sigaction before[SIGNAL_COUNT];
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int number) {
+    told_to_end = 1;
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        if (signals[i] == number) {
+            before[i].sa_handler(number);
+        }
+    }
+}
+
+/* A signal that nbdkit does not handle stays so. */
+static void catch_signals(void) {
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        if (sigaction(signals[i], NULL, &before[i]) == 0 && (before[i].sa_flags & SA_SIGINFO) == 0 &&
+            before[i].sa_handler != SIG_DFL && before[i].sa_handler != SIG_IGN) {
+            struct sigaction ours = before[i];
+            ours.sa_handler = on_signal;
+            (void)sigaction(signals[i], &ours, NULL);
+        }
+    }
+}
+
 static void *watch_thread(void *argument) {
     struct watch *watch = argument;
-    /* Ends early when the server is to end. */
-    while (!atomic_load(&watch->over) && nbdkit_nanosleep(0, LOOK_EVERY_NS) == 0) {
-    }
-    if (!atomic_load(&watch->over)) {
-        control_stop(watch->control);
-    }
     const struct timespec pause = {0, LOOK_EVERY_NS};
-    for (unsigned looks = 0; !atomic_load(&watch->over); looks++) {
-        end_clients(looks < LOOKS_BEFORE_CUT ? SHUT_RD : SHUT_RDWR);
+    unsigned looks = 0;
+    while (!atomic_load(&watch->over)) {
+        if (told_to_end != 0) {
+            control_stop(watch->control);
+            end_clients(looks++ < LOOKS_BEFORE_CUT ? SHUT_RD : SHUT_RDWR);
+        }
         (void)nanosleep(&pause, NULL);
     }
     return NULL;
@@ -62,6 +89,7 @@ static void *watch_thread(void *argument) {
 
 int watch_start(struct watch *watch, struct control *control) {
     watch->control = control;
+    catch_signals();
     int error = start_thread(&watch->thread, watch_thread, watch);
     watch->started = error == 0;
     if (error != 0) {

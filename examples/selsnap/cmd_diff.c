@@ -107,7 +107,6 @@ int cmd_diff(struct cli *cli) {
     if (result != CLI_OK) {
         return result;
     }
-    interrupt_catch();
     options.within = within;
     selsnap_diff_range none;
     int code = selsnap_diff_next(cli->ss, &options, selsnap_size(cli->ss), &none);

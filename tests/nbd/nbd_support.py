@@ -61,6 +61,7 @@ class Server:
         """SIGTERM; the server closes the store and removes its control socket."""
         self.process.send_signal(signal.SIGTERM)
         self.box.assertEqual(self.process.wait(HANG), 0, self.log())
+        self.box.assertNotIn("closing the store", self.log())
 
     def kill(self):
         if self.process.poll() is None:
