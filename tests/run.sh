@@ -30,7 +30,7 @@ done
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
-    packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr"
+    packages="$packages nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd qemu-utils fio fuse3 xfsprogs g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr"
 fi
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
