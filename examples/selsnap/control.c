@@ -46,8 +46,10 @@ static bool trusted(int fd) {
 /* The server beside the store, if one answers there. -1: none. */
 static int find_server(const char *store, char *path, size_t len) {
     struct stat about;
-    if (snprintf(path, len, "%s" CONTROL_SUFFIX, store) >= (int)len || stat(path, &about) != 0 ||
-        !S_ISSOCK(about.st_mode)) {
+    char *real = realpath(store, NULL); /* the server's is beside the file itself, not beside a link to it */
+    bool fits = real != NULL && snprintf(path, len, "%s" CONTROL_SUFFIX, real) < (int)len;
+    free(real);
+    if (!fits || stat(path, &about) != 0 || !S_ISSOCK(about.st_mode)) {
         return -1;
     }
     int fd = control_connect(path);

@@ -5,6 +5,7 @@ import array
 import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from nbd_support import BLOCK, DAMAGE, FAILED, HANG, MIB, NOT_FOUND, OK, USAGE, NbdTest, Server, main, nbd
+from nbd_support import BLOCK, FAILED, HANG, MIB, NOT_FOUND, OK, USAGE, NbdTest, Server, main, nbd
 
 
 class Commands(NbdTest):
@@ -116,6 +117,12 @@ class Commands(NbdTest):
             self.assertIn("server", error["hint"])
         self.assertEqual(self.ask(["format"])["exit"], USAGE)
         self.assertEqual(self.ask(["import", "x", "--to", "y"])["exit"], USAGE)
+        server.stop()
+
+    def test_socket__store_named_by_a_link__found(self):
+        server = Server(self)
+        os.symlink(self.store, os.path.join(self.dir, "link"))
+        self.tool_run("create", "one", "-s", "link")
         server.stop()
 
     def test_socket__named_by_option_and_environment__used(self):
@@ -353,6 +360,54 @@ class Nonsense(NbdTest):
         with self.open_control() as link:
             link.sendall(b'{"words": ["read", "one", "--output", "/dev/null"]}\n\n \n')
             self.assertEqual(self.answer_of(link)["exit"], OK)
+
+
+class Documents(NbdTest):
+    """What the documents show works."""
+
+    root = pathlib.Path(__file__).resolve().parents[2]
+
+    def test_protocol_in_python__runs(self):
+        text = (self.root / "docs" / "nbd.md").read_text(encoding="utf-8")
+        script = re.search(r"```python\n(.*?)```", text, re.S)[1].replace("disk.store.control", self.control)
+        server = Server(self)
+        done = self.run_program("/usr/bin/python3", "-c", script + "print(answer['exit'], answer['out'])")
+        self.assertTrue(done.text.startswith("0 {"), done.text)
+        server.stop()
+
+    def test_readme__in_the_background__runs_and_ends(self):
+        text = (self.root / "README.md").read_text(encoding="utf-8")
+        lines = re.search(r"## Over the network\n\n((?:    .*\n)+)", text)[1]
+        pid_file = os.path.join(self.dir, "pid")
+        lines = lines.replace("nbdkit -U", f"nbdkit -P {pid_file} -U")
+        lines = lines.replace("build/examples/nbdkit/nbdkit-selsnap-plugin.so", self.plugin)
+        with open(os.path.join(self.dir, "disk.img"), "wb") as file:
+            file.truncate(8 * MIB)
+        env = {**self.environment(), "PATH": f"{os.path.dirname(self.tool)}:{os.environ['PATH']}"}
+        with open(os.path.join(self.dir, "out"), "wb") as out:
+            try:
+                done = subprocess.run(["sh", "-exc", lines], cwd=self.dir, env=env, timeout=HANG, check=False, stdout=out,
+                                      stderr=out, stdin=subprocess.DEVNULL)
+            finally:
+                self.end_background(pid_file)
+        self.assertEqual(done.returncode, 0, self.get("out"))
+        self.assertIn(b"export=\"monday@pristine\"", self.get("out"))
+        self.assertEqual(self.get("monday.img"), self.get("disk.img"))
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "disk.store.control")))
+        self.tool_run("list", "-s", "disk.store")
+
+    def end_background(self, pid_file):
+        pid = int(pathlib.Path(pid_file).read_text(encoding="ascii"))
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as about:
+                if about.read().split()[2] == "Z":  # of whom nobody takes notice
+                    return
+            time.sleep(0.01)
+        if os.path.exists(f"/proc/{pid}"):
+            os.kill(pid, signal.SIGKILL)
+            self.fail("the server in the background does not end")
 
 
 class Load(NbdTest):
