@@ -119,10 +119,13 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_PROGRESS] = {"progress", NULL,
                       "tell how far it is in lines on stderr, also if that is no terminal; with --json as JSON",
                       KIND_FLAG, 0, 0},
+    [OPT_CONTROL] = {"control", "SOCKET",
+                     "of the server that has the store open; or else $SELSNAP_CONTROL, or else STORE.control",
+                     KIND_TEXT, 0, PLACE(control)},
     [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
 
-void args_print_options(uint64_t options) {
+void args_print_options(struct cli *cli, uint64_t options) {
     for (int id = 0; id < OPT_COUNT; id++) {
         const struct option_row *row = &rows[id];
         if ((options & OPT_BIT(id)) == 0) {
@@ -135,7 +138,7 @@ void args_print_options(uint64_t options) {
         }
         snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->value == NULL ? "" : " ",
                  row->value == NULL ? "" : row->value);
-        printf("  %-34s %s\n", left, row->help);
+        fprintf(cli->out, "  %-34s %s\n", left, row->help);
     }
 }
 
@@ -283,7 +286,10 @@ static int count_words(struct cli *cli) {
     return CLI_OK;
 }
 
-int args_parse(struct cli *cli, int argc, char **argv) {
+/* getopt_long keeps its place in variables of its own, so one command line is read at a time. */
+static pthread_mutex_t getopt_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int parse(struct cli *cli, int argc, char **argv) {
     struct option options[OPT_COUNT + 1];
     char letters[2 * OPT_COUNT + 3] = ":";
     size_t letter_count = 1;
@@ -306,6 +312,7 @@ int args_parse(struct cli *cli, int argc, char **argv) {
     }
     letters[letter_count] = '\0';
     opterr = 0;
+    optind = 0; /* from the beginning, also the second time */
     int found;
     while ((found = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         int id = found - 256;
@@ -322,6 +329,13 @@ int args_parse(struct cli *cli, int argc, char **argv) {
     cli->args.names = argv + optind;
     cli->args.name_count = argc - optind;
     return args_given(&cli->args, OPT_HELP) ? CLI_OK : count_words(cli);
+}
+
+int args_parse(struct cli *cli, int argc, char **argv) {
+    pthread_mutex_lock(&getopt_lock);
+    int result = parse(cli, argc, argv);
+    pthread_mutex_unlock(&getopt_lock);
+    return result;
 }
 
 void args_free(struct args *args) {

@@ -10,10 +10,12 @@
 #define SELSNAP_CLI_H
 
 #include <jansson.h>
+#include <pthread.h>
 #include <selsnap/selsnap.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Exit codes; part of the tool's interface, told by --help. */
 #define CLI_OK 0        /* Done. */
@@ -57,6 +59,7 @@ struct args {
     uint64_t budget;
     int64_t until; /* Nanoseconds since 1970; 0: never. */
     const char *reason;
+    const char *control;
     const char *prefix;
     uint64_t hold;
     uint64_t set;
@@ -136,6 +139,7 @@ enum option_id {
     OPT_AFTER,
     OPT_TIMEOUT,
     OPT_PROGRESS,
+    OPT_CONTROL,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -144,6 +148,12 @@ enum option_id {
      OPT_BIT(OPT_KEEP_MONTHLY) | OPT_BIT(OPT_KEEP_YEARLY))
 
 struct cli;
+
+/* commands.c */
+/* A cli at its beginning, with the process's own places to read and write. */
+void cli_init(struct cli *cli);
+/* Run what the words say: from the command on, without the program's name. Returns an exit code, when all is written. */
+int cli_run(struct cli *cli, int argc, char **argv);
 
 /* One row of the table of commands. */
 struct command {
@@ -155,6 +165,7 @@ struct command {
     int (*run)(struct cli *cli);
     const char *summary; /* One line. */
     const char *details; /* The rest of its help, or "". */
+    bool alone;          /* It needs no context, or opens what it needs itself: no server can run it. */
 };
 
 /* What happened during the work that is told once, at the end. */
@@ -167,16 +178,35 @@ struct happenings {
     bool store_failed;
 };
 
+/* What a server gives to the commands that it runs on the context that it has open. */
+struct served {
+    selsnap *ss;
+    const char *store_name;
+    const char *origin_name;
+    pthread_mutex_t *restoring; /* Held by the one who advances restores: their errors are told to him only. */
+    uint32_t policy;            /* SELSNAP_POLICY_* of new snapshots, where the command says nothing. */
+    bool (*stop)(void *user);   /* Whether the command is to end early. */
+    void *stop_user;
+};
+
 /* One run of the tool. */
 struct cli {
     const struct command *command; /* NULL until it is known. */
     struct args args;
     bool json;
+    FILE *out;
+    FILE *err;
+    int in_fd;
+    int out_fd;                  /* What out writes to, for data. */
+    int err_fd;                  /* What err writes to. */
+    int folder;                  /* Relative paths begin there: AT_FDCWD, or an open folder. */
+    const struct served *served; /* NULL: the command opens store and origin itself. */
     selsnap_device *store;
     selsnap_device *origin;
     const char *origin_name;                       /* The path in use; NULL before it is known. */
     char origin_hint[SELSNAP_ORIGIN_HINT_MAX + 1]; /* Holds the recorded path, where that is used. */
     selsnap *ss;
+    selsnap_stats before; /* Its figures when the command began. */
     struct happenings happenings;
 };
 
@@ -185,7 +215,7 @@ struct cli {
 int args_parse(struct cli *cli, int argc, char **argv);
 void args_free(struct args *args);
 /* Print the options of the mask, one a line. */
-void args_print_options(uint64_t options);
+void args_print_options(struct cli *cli, uint64_t options);
 static inline bool args_given(const struct args *args, enum option_id id) {
     return (args->given & OPT_BIT(id)) != 0;
 }
@@ -219,7 +249,7 @@ void warn(struct cli *cli, const char *what, ...) __attribute__((format(printf, 
 /* Print and free. NULL, which jansson returns without memory, is reported. Returns the exit code. */
 int json_emit(struct cli *cli, json_t *value);
 /* Print on one line, and free; without a newline. For long lists that are not to be held in memory. */
-void json_stream(json_t *value);
+void json_stream(struct cli *cli, json_t *value);
 /* A number of 64 bits; as text where it is beyond what jansson holds. */
 json_t *json_u64(uint64_t value);
 /* Text; bytes that are not UTF-8 become question marks. */
@@ -230,6 +260,7 @@ json_t *json_ranges(const selsnap_subset *subset);
 /* progress.c */
 /* How far work is: a bar when stderr is a terminal; lines when --progress asks for them. */
 struct progress {
+    const struct cli *cli;
     const char *label;
     bool terminal;
     bool lines;      /* one a second, and one at the end */
@@ -259,6 +290,8 @@ void progress_end(struct progress *progress);
 /* Let SIGINT and SIGTERM ask to stop, instead of killing the process. */
 void interrupt_catch(void);
 bool interrupt_seen(void);
+/* Whether this command is to end early: by an interrupt, or its server says so. */
+bool stop_asked(const struct cli *cli);
 
 /* session.c */
 /* Open the store and the origin, and a context on them; read-only unless @p writable. Returns an exit code. */
@@ -272,13 +305,23 @@ int session_open_device(struct cli *cli, const char *role, const char *path, uin
                         selsnap_device **ret_device);
 /* The store's path: -s, or the environment. NULL: none, and it is reported. */
 const char *session_store_path(struct cli *cli);
+/* The same, or NULL without a word. */
+const char *session_store_given(const struct cli *cli);
 /* Look a snapshot up by the first word of the command line. Returns an exit code. */
 int session_find(struct cli *cli, selsnap_snapshot_info *ret_info);
 /* The subset that --subset, --range, --whole and --minus say. Returns an exit code. */
 int session_subset(struct cli *cli, selsnap_subset **ret_subset);
 
+/* control.c */
+/* Let a server that has the store open run the command, if there is one. False: there is none. @p argv begins with the
+ * command's words, @p words of them. */
+bool control_run(struct cli *cli, int words, int argc, char **argv, int *ret_result);
+
 /* figures.c */
-/* What the context did since it was opened: blocks preserved, and so on. To be merged into a result. */
+/* The context's figures, with what was done counted from the command's beginning; a server's includes its clients'. A
+ * SELSNAP_* code. */
+int figures_get(struct cli *cli, selsnap_stats *ret_stats);
+/* Of these, what was done: blocks preserved, and so on. To be merged into a result. */
 json_t *figures_json(struct cli *cli);
 /* The same as the end of a printed line: "12 blocks preserved (3 of them zeros)". */
 void figures_print(struct cli *cli);

@@ -56,7 +56,7 @@ static int apply_file(struct apply *apply, uint64_t total, struct progress *prog
     uint64_t done = 0;
     while (result == CLI_OK) {
         size_t len = 0;
-        int error = read_whole(apply->fd, apply->wanted, CLI_CHUNK, &len);
+        int error = read_whole(cli, apply->fd, apply->wanted, CLI_CHUNK, &len);
         if (progress_tell(progress, done, total) != 0) {
             result = target_fail(&apply->target, SELSNAP_ECANCELED, done);
         } else if (error != 0) {
@@ -80,10 +80,10 @@ static int tell_applied(struct apply *apply) {
         json_object_set_new(object, "writes", json_u64(apply->writes));
         return json_emit(cli, object);
     }
-    printf("applied %s: %" PRIu64 " of %" PRIu64 " blocks differed, written in %" PRIu64 " calls; ", cli->args.names[0],
-           apply->written_blocks, apply->compared_blocks, apply->writes);
+    fprintf(cli->out, "applied %s: %" PRIu64 " of %" PRIu64 " blocks differed, written in %" PRIu64 " calls; ",
+            cli->args.names[0], apply->written_blocks, apply->compared_blocks, apply->writes);
     figures_print(cli);
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
@@ -115,7 +115,7 @@ int cmd_apply(struct cli *cli) {
     const char *path = cli->args.names[0];
     struct apply apply;
     memset(&apply, 0, sizeof(apply));
-    apply.fd = open(path, O_RDONLY | O_CLOEXEC);
+    apply.fd = open_file(cli, path, O_RDONLY);
     if (apply.fd < 0) {
         return errno == ENOENT ? fail_with(cli, SELSNAP_ENOENT, "no such file", "'%s'", path)
                                : fail_system(cli, errno, "'%s'", path);

@@ -16,17 +16,18 @@ struct lines {
 
 static int print_line(void *user, const char *line) {
     struct lines *lines = user;
+    struct cli *cli = lines->cli;
     if (lines->progress != NULL) {
         progress_pause(lines->progress);
     }
-    if (lines->cli->json) {
-        fputs(lines->count == 0 ? "\n  " : ",\n  ", stdout);
-        json_stream(json_text(line));
+    if (cli->json) {
+        fputs(lines->count == 0 ? "\n  " : ",\n  ", cli->out);
+        json_stream(cli, json_text(line));
     } else {
-        puts(line);
+        fprintf(cli->out, "%s\n", line);
     }
     lines->count++;
-    return interrupt_seen() || ferror(stdout) ? 1 : 0;
+    return stop_asked(cli) || ferror(cli->out) ? 1 : 0;
 }
 
 int cmd_check(struct cli *cli) {
@@ -39,26 +40,27 @@ int cmd_check(struct cli *cli) {
     struct lines lines = {cli, &progress, 0};
     selsnap_check_result found = {sizeof(found), 0, 0, 0, 0, 0};
     if (cli->json) {
-        fputs("{\"found\": [", stdout);
+        fputs("{\"found\": [", cli->out);
     }
     int code = selsnap_check(cli->ss, print_line, &lines, progress_tell, &progress, &found);
     progress_end(&progress);
     if (cli->json) {
         /* The object is closed in any case: what was found stays readable beside an error. */
-        printf("],\n  \"pages\": %" PRIu64 ", \"items\": %" PRIu64 ", \"blocks\": %" PRIu64 ", \"problems\": %" PRIu64
-               ", \"complete\": %s}\n",
-               found.pages, found.items, found.blocks, found.problems, code == SELSNAP_OK ? "true" : "false");
+        fprintf(cli->out,
+                "],\n  \"pages\": %" PRIu64 ", \"items\": %" PRIu64 ", \"blocks\": %" PRIu64 ", \"problems\": %" PRIu64
+                ", \"complete\": %s}\n",
+                found.pages, found.items, found.blocks, found.problems, code == SELSNAP_OK ? "true" : "false");
     }
     if (code != SELSNAP_OK) {
         return fail(cli, code, "store");
     }
     if (!cli->json) {
-        printf("%" PRIu64 " pages, %" PRIu64 " items and %" PRIu64 " blocks read: ", found.pages, found.items,
-               found.blocks);
+        fprintf(cli->out, "%" PRIu64 " pages, %" PRIu64 " items and %" PRIu64 " blocks read: ", found.pages,
+                found.items, found.blocks);
         if (found.problems == 0) {
-            printf("no damage\n");
+            fprintf(cli->out, "no damage\n");
         } else {
-            printf("%" PRIu64 " problems\n", found.problems);
+            fprintf(cli->out, "%" PRIu64 " problems\n", found.problems);
         }
     }
     return found.problems == 0 ? CLI_OK : CLI_DAMAGE;
@@ -71,11 +73,11 @@ int cmd_dump(struct cli *cli) {
     }
     struct lines lines = {cli, NULL, 0};
     if (cli->json) {
-        fputs("{\"lines\": [", stdout);
+        fputs("{\"lines\": [", cli->out);
     }
     int code = selsnap_dump(cli->ss, print_line, &lines);
     if (cli->json) {
-        fputs("]}\n", stdout);
+        fputs("]}\n", cli->out);
     }
     return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "store");
 }

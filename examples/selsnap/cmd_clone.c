@@ -11,7 +11,7 @@ static int tell_cloned(struct cli *cli, const selsnap_snapshot_info *source, uin
                                         "source", json_text(source->name), "source_id", json_u64(source->id),
                                         "as_changed", args_given(&cli->args, OPT_AS_CHANGED)));
     }
-    printf("created %s (id %" PRIu64 "), a clone of %s\n", name, id, source->name);
+    fprintf(cli->out, "created %s (id %" PRIu64 "), a clone of %s\n", name, id, source->name);
     return CLI_OK;
 }
 

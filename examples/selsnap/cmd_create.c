@@ -30,8 +30,8 @@ static int tell_created(struct cli *cli, uint64_t id) {
                                         json_u64(info.range_count), "time_ns", json_integer(info.time_ns)));
     }
     char size[32];
-    printf("created %s (id %" PRIu64 "): %" PRIu64 " blocks, %s\n", info.name, id, info.block_count,
-           size_text(info.block_count * block_bytes, size, sizeof(size)));
+    fprintf(cli->out, "created %s (id %" PRIu64 "): %" PRIu64 " blocks, %s\n", info.name, id, info.block_count,
+            size_text(info.block_count * block_bytes, size, sizeof(size)));
     return CLI_OK;
 }
 
@@ -80,8 +80,8 @@ static int tell_subset(struct cli *cli, const char *name, const selsnap_subset *
                                         json_u64(blocks), "bytes", json_u64(bytes), "ranges", json_ranges(subset)));
     }
     char size[32];
-    printf("%s: %" PRIu64 " blocks in %" PRIu64 " ranges, %s\n", name, blocks, ranges,
-           size_text(bytes, size, sizeof(size)));
+    fprintf(cli->out, "%s: %" PRIu64 " blocks in %" PRIu64 " ranges, %s\n", name, blocks, ranges,
+            size_text(bytes, size, sizeof(size)));
     return CLI_OK;
 }
 
@@ -127,11 +127,11 @@ int cmd_subset_list(struct cli *cli) {
             continue;
         }
         if (first) {
-            printf("%12s %10s %10s  %s\n", "BLOCKS", "RANGES", "SNAPSHOTS", "NAME");
+            fprintf(cli->out, "%12s %10s %10s  %s\n", "BLOCKS", "RANGES", "SNAPSHOTS", "NAME");
             first = false;
         }
-        printf("%12" PRIu64 " %10" PRIu64 " %10" PRIu64 "  %s\n", info.block_count, info.range_count, info.snapshots,
-               info.name);
+        fprintf(cli->out, "%12" PRIu64 " %10" PRIu64 " %10" PRIu64 "  %s\n", info.block_count, info.range_count,
+                info.snapshots, info.name);
     }
     if (code != SELSNAP_ENOENT) {
         json_decref(list);
@@ -155,7 +155,7 @@ int cmd_subset_show(struct cli *cli) {
     selsnap_range range = {0, 0};
     /* In the form that --range takes. */
     while (!cli->json && selsnap_subset_next(subset, range.offset + range.len, &range) == SELSNAP_OK) {
-        printf("  %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
+        fprintf(cli->out, "  %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
     }
     selsnap_subset_close(subset);
     return result;
@@ -174,6 +174,6 @@ int cmd_subset_delete(struct cli *cli) {
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o}", "deleted", json_text(name)));
     }
-    printf("deleted subset %s\n", name);
+    fprintf(cli->out, "deleted subset %s\n", name);
     return CLI_OK;
 }

@@ -29,7 +29,7 @@ int cmd_bookmark(struct cli *cli) {
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o, s:o}", "bookmark", json_text(info.name), "id", json_u64(info.id)));
     }
-    printf("snapshot %s is a bookmark; 'step' gives its space back\n", info.name);
+    fprintf(cli->out, "snapshot %s is a bookmark; 'step' gives its space back\n", info.name);
     return CLI_OK;
 }
 
@@ -39,23 +39,25 @@ static void end_ranges(struct cli *cli, const uint64_t *bytes) {
     char unknown[32];
     char lost[32];
     if (cli->json) {
-        printf("], \"changed_bytes\": %" PRIu64 ", \"unknown_bytes\": %" PRIu64 ", \"lost_bytes\": %" PRIu64 "}\n",
-               bytes[SELSNAP_DIFF_CHANGED], bytes[SELSNAP_DIFF_UNKNOWN], bytes[SELSNAP_DIFF_LOST]);
+        fprintf(cli->out,
+                "], \"changed_bytes\": %" PRIu64 ", \"unknown_bytes\": %" PRIu64 ", \"lost_bytes\": %" PRIu64 "}\n",
+                bytes[SELSNAP_DIFF_CHANGED], bytes[SELSNAP_DIFF_UNKNOWN], bytes[SELSNAP_DIFF_LOST]);
         return;
     }
-    printf("%s changed, %s unknown, %s lost\n", size_text(bytes[SELSNAP_DIFF_CHANGED], changed, sizeof(changed)),
-           size_text(bytes[SELSNAP_DIFF_UNKNOWN], unknown, sizeof(unknown)),
-           size_text(bytes[SELSNAP_DIFF_LOST], lost, sizeof(lost)));
+    fprintf(cli->out, "%s changed, %s unknown, %s lost\n",
+            size_text(bytes[SELSNAP_DIFF_CHANGED], changed, sizeof(changed)),
+            size_text(bytes[SELSNAP_DIFF_UNKNOWN], unknown, sizeof(unknown)),
+            size_text(bytes[SELSNAP_DIFF_LOST], lost, sizeof(lost)));
 }
 
 static void print_range(struct cli *cli, const selsnap_diff_range *range, bool first) {
     const char *kind = kind_names[range->kind < KINDS ? range->kind : SELSNAP_DIFF_CHANGED];
     if (cli->json) {
-        fputs(first ? "\n " : ",\n ", stdout);
-        json_stream(json_pack("{s:o, s:o, s:s}", "offset", json_u64(range->offset), "length", json_u64(range->len),
-                              "kind", kind));
+        fputs(first ? "\n " : ",\n ", cli->out);
+        json_stream(cli, json_pack("{s:o, s:o, s:s}", "offset", json_u64(range->offset), "length", json_u64(range->len),
+                                   "kind", kind));
     } else {
-        printf("%-8s %" PRIu64 ":%" PRIu64 "\n", kind, range->offset, range->len);
+        fprintf(cli->out, "%-8s %" PRIu64 ":%" PRIu64 "\n", kind, range->offset, range->len);
     }
 }
 
@@ -65,10 +67,11 @@ static int print_diff(struct cli *cli, const selsnap_diff_options *options) {
     uint64_t at = 0;
     bool first = true;
     if (cli->json) {
-        printf("{\"from\": %" PRIu64 ", \"to\": %" PRIu64 ", \"ranges\": [", options->from_id, options->to_id);
+        fprintf(cli->out, "{\"from\": %" PRIu64 ", \"to\": %" PRIu64 ", \"ranges\": [", options->from_id,
+                options->to_id);
     }
     int code;
-    while ((code = interrupt_seen() ? SELSNAP_ECANCELED : selsnap_diff_next(cli->ss, options, at, &range)) ==
+    while ((code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_diff_next(cli->ss, options, at, &range)) ==
            SELSNAP_OK) {
         print_range(cli, &range, first);
         bytes[range.kind < KINDS ? range.kind : SELSNAP_DIFF_CHANGED] += range.len;
@@ -104,7 +107,6 @@ int cmd_diff(struct cli *cli) {
     if (result != CLI_OK) {
         return result;
     }
-    interrupt_catch();
     options.within = within;
     selsnap_diff_range none;
     int code = selsnap_diff_next(cli->ss, &options, selsnap_size(cli->ss), &none);

@@ -74,10 +74,10 @@ static int tell_result(struct cli *cli, const char *path) {
     char store_size[32];
     char origin_size[32];
     char block_size[32];
-    printf("formatted %s (%s) as the store of %s (%s), blocks of %s\n", path,
-           size_text(store.size_bytes, store_size, sizeof(store_size)), cli->origin_name,
-           size_text(origin.size_bytes, origin_size, sizeof(origin_size)),
-           size_text(block, block_size, sizeof(block_size)));
+    fprintf(cli->out, "formatted %s (%s) as the store of %s (%s), blocks of %s\n", path,
+            size_text(store.size_bytes, store_size, sizeof(store_size)), cli->origin_name,
+            size_text(origin.size_bytes, origin_size, sizeof(origin_size)),
+            size_text(block, block_size, sizeof(block_size)));
     return CLI_OK;
 }
 

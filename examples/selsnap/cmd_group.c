@@ -119,7 +119,7 @@ static int run_before(void *user, uint64_t timeout_ns) {
     struct hooks *hooks = user;
     const struct args *args = &hooks->cli->args;
     hooks->refused = args->before != NULL && !hook_run(args->before, args->names[0], "", timeout_ns);
-    return hooks->refused || interrupt_seen() ? 1 : 0;
+    return hooks->refused || stop_asked(hooks->cli) ? 1 : 0;
 }
 
 static void run_after(void *user, int result) {
@@ -134,7 +134,8 @@ static int tell_created(struct cli *cli, const struct places *places, const uint
     char text[ID_TEXT];
     const char *name = cli->args.names[0];
     if (!cli->json) {
-        printf("created group %s (id %s): %" PRIu32 " snapshots\n", name, id_text(group, text), places->count);
+        fprintf(cli->out, "created group %s (id %s): %" PRIu32 " snapshots\n", name, id_text(group, text),
+                places->count);
         return CLI_OK;
     }
     json_t *members = json_array();
@@ -275,12 +276,12 @@ static json_t *found_json(const struct found *found) {
                      found->status.complete != 0, "snapshots", found->members);
 }
 
-static void found_print(const struct found *found) {
+static void found_print(struct cli *cli, const struct found *found) {
     char text[ID_TEXT];
     char when[32];
-    printf("%s  %-20s  %" PRIu32 " of %" PRIu32 "%s  %s\n", id_text(found->group.id, text),
-           time_text(found->group.time_ns, when, sizeof(when)), found->status.present, found->status.members,
-           found->status.complete != 0 ? "" : " incomplete", found->group.name);
+    fprintf(cli->out, "%s  %-20s  %" PRIu32 " of %" PRIu32 "%s  %s\n", id_text(found->group.id, text),
+            time_text(found->group.time_ns, when, sizeof(when)), found->status.present, found->status.members,
+            found->status.complete != 0 ? "" : " incomplete", found->group.name);
 }
 
 static int tell_found(struct cli *cli, const struct places *places, struct finds *finds) {
@@ -300,7 +301,7 @@ static int tell_found(struct cli *cli, const struct places *places, struct finds
         if (cli->json) {
             json_array_append_new(list, found_json(found));
         } else {
-            found_print(found);
+            found_print(cli, found);
         }
     }
     return cli->json ? json_emit(cli, json_pack("{s:o}", "groups", list)) : CLI_OK;

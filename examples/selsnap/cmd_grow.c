@@ -13,8 +13,8 @@ static int tell_grown(struct cli *cli, bool live, uint64_t before, uint64_t now)
         return json_emit(cli, json_pack("{s:o, s:o}", live ? "origin_bytes" : "store_bytes", json_u64(now),
                                         "grown_bytes", json_u64(now - before)));
     }
-    printf("the %s has %s, %s more than before\n", live ? "live device" : "store", size_text(now, size, sizeof(size)),
-           size_text(now - before, more, sizeof(more)));
+    fprintf(cli->out, "the %s has %s, %s more than before\n", live ? "live device" : "store",
+            size_text(now, size, sizeof(size)), size_text(now - before, more, sizeof(more)));
     return CLI_OK;
 }
 
@@ -30,6 +30,9 @@ int cmd_grow(struct cli *cli) {
     bool live = args_given(args, OPT_LIVE);
     if (args_given(args, OPT_SIZE) && (args->size == 0 || args->size > INT64_MAX)) {
         return fail_usage(cli, "--size: no file can have this size");
+    }
+    if (cli->served != NULL && live) {
+        return fail_with(cli, SELSNAP_ELOCKED, "a server has it open", "origin");
     }
     int result = session_open(cli, true);
     if (result != CLI_OK) {

@@ -42,8 +42,8 @@ int cmd_hold(struct cli *cli) {
         }
         return json_emit(cli, told);
     }
-    printf("held %s", info.name);
-    printf(plain ? "\n" : " (hold %" PRIu64 ")\n", hold);
+    fprintf(cli->out, "held %s", info.name);
+    fprintf(cli->out, plain ? "\n" : " (hold %" PRIu64 ")\n", hold);
     return CLI_OK;
 }
 
@@ -66,7 +66,7 @@ int cmd_release(struct cli *cli) {
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o, s:o}", "released", json_text(info.name), "id", json_u64(info.id)));
     }
-    printf("released %s\n", info.name);
+    fprintf(cli->out, "released %s\n", info.name);
     return CLI_OK;
 }
 
@@ -77,16 +77,16 @@ static json_t *hold_json(const selsnap_hold_info *hold) {
                      json_text(hold->reason));
 }
 
-static void hold_print(const selsnap_hold_info *hold) {
+static void hold_print(struct cli *cli, const selsnap_hold_info *hold) {
     char until[32] = "-";
     if (hold->until_ns != 0) {
         time_text(hold->until_ns, until, sizeof(until));
     }
-    printf("%-6" PRIu64 " %-20s %-5s %s\n", hold->hold, until,
-           hold->ended                              ? "ended"
-           : (hold->flags & SELSNAP_HOLD_LOCK) != 0 ? "lock"
-                                                    : "hold",
-           hold->reason);
+    fprintf(cli->out, "%-6" PRIu64 " %-20s %-5s %s\n", hold->hold, until,
+            hold->ended                              ? "ended"
+            : (hold->flags & SELSNAP_HOLD_LOCK) != 0 ? "lock"
+                                                     : "hold",
+            hold->reason);
 }
 
 int cmd_holds(struct cli *cli) {
@@ -104,7 +104,7 @@ int cmd_holds(struct cli *cli) {
         if (cli->json) {
             json_array_append_new(list, hold_json(&hold));
         } else {
-            hold_print(&hold);
+            hold_print(cli, &hold);
         }
     }
     if (code != SELSNAP_ENOENT) {
@@ -128,7 +128,7 @@ int tell_freed(struct cli *cli, const selsnap_snapshot_info *info) {
                                         json_u64(info->id), "freed_bytes", json_u64(bytes)));
     }
     char size[32];
-    printf("deleting %s would free %s\n", info->name, size_text(bytes, size, sizeof(size)));
+    fprintf(cli->out, "deleting %s would free %s\n", info->name, size_text(bytes, size, sizeof(size)));
     return CLI_OK;
 }
 
@@ -149,6 +149,7 @@ static const char *const reason_words[] = {"last",   "hourly", "daily",  "weekly
 
 static int on_verdict(void *user, const selsnap_snapshot_info *info, uint32_t verdict, uint32_t reasons) {
     struct sweep *sweep = user;
+    struct cli *cli = sweep->cli;
     bool gone = verdict == SELSNAP_VERDICT_DELETE;
     for (uint32_t i = 0; i < sweep->count; i++) {
         if (sweep->ids[i] == info->id) {
@@ -164,24 +165,24 @@ static int on_verdict(void *user, const selsnap_snapshot_info *info, uint32_t ve
         sweep->ids = grown;
         sweep->ids[sweep->count++] = info->id;
     }
-    if (!sweep->cli->json) {
-        printf("%s %s:", gone ? (sweep->dry_run ? "would delete" : "deleted") : "keep", info->name);
+    if (!cli->json) {
+        fprintf(cli->out, "%s %s:", gone ? (sweep->dry_run ? "would delete" : "deleted") : "keep", info->name);
     }
-    json_t *words = sweep->cli->json ? json_array() : NULL;
+    json_t *words = cli->json ? json_array() : NULL;
     const char *before = " ";
     for (size_t i = 0; i < REASON_COUNT; i++) {
-        if ((reasons >> i & 1) != 0 && sweep->cli->json) {
+        if ((reasons >> i & 1) != 0 && cli->json) {
             json_array_append_new(words, json_string(reason_words[i]));
         } else if ((reasons >> i & 1) != 0) {
-            printf("%s%s", before, reason_words[i]);
+            fprintf(cli->out, "%s%s", before, reason_words[i]);
             before = ", ";
         }
     }
-    if (sweep->cli->json) {
+    if (cli->json) {
         json_array_append_new(sweep->list, json_pack("{s:o, s:o, s:b, s:o}", "name", json_text(info->name), "id",
                                                      json_u64(info->id), "delete", gone, "reasons", words));
     } else {
-        printf("\n");
+        fprintf(cli->out, "\n");
     }
     return 0;
 }
@@ -213,10 +214,10 @@ static int tell_swept(struct cli *cli, struct sweep *sweep, uint64_t freed) {
     }
     char size[32];
     if (sweep->dry_run) {
-        printf("%" PRIu32 " would be deleted, which would free %s\n", sweep->count,
-               size_text(freed, size, sizeof(size)));
+        fprintf(cli->out, "%" PRIu32 " would be deleted, which would free %s\n", sweep->count,
+                size_text(freed, size, sizeof(size)));
     } else {
-        printf("%" PRIu32 " deleted\n", sweep->count);
+        fprintf(cli->out, "%" PRIu32 " deleted\n", sweep->count);
     }
     return CLI_OK;
 }
@@ -272,6 +273,7 @@ int cmd_expire(struct cli *cli) {
                                         "expires_ns", (json_int_t)args->until));
     }
     char until[32];
-    printf("%s expires: %s\n", info.name, args->until == 0 ? "never" : time_text(args->until, until, sizeof(until)));
+    fprintf(cli->out, "%s expires: %s\n", info.name,
+            args->until == 0 ? "never" : time_text(args->until, until, sizeof(until)));
     return CLI_OK;
 }

@@ -45,10 +45,11 @@ static void print_row(struct cli *cli, const selsnap_snapshot_info *info) {
     if (info->restoring != 0) {
         strncat(notes, " restoring", sizeof(notes) - strlen(notes) - 1);
     }
-    printf("%6" PRIu64 "  %-20s  %10s  %-7s  %s%s%s%s%s\n", info->id, time_text(info->time_ns, when, sizeof(when)),
-           size_text(info->block_count * selsnap_block_size(cli->ss), size, sizeof(size)), policy_text(info->policy),
-           info->name, info->designation[0] == '\0' ? "" : "  subset ", info->designation, notes[0] == '\0' ? "" : " ",
-           notes);
+    fprintf(cli->out, "%6" PRIu64 "  %-20s  %10s  %-7s  %s%s%s%s%s\n", info->id,
+            time_text(info->time_ns, when, sizeof(when)),
+            size_text(info->block_count * selsnap_block_size(cli->ss), size, sizeof(size)), policy_text(info->policy),
+            info->name, info->designation[0] == '\0' ? "" : "  subset ", info->designation, notes[0] == '\0' ? "" : " ",
+            notes);
 }
 
 int cmd_list(struct cli *cli) {
@@ -68,7 +69,7 @@ int cmd_list(struct cli *cli) {
             continue;
         }
         if (first) {
-            printf("%6s  %-20s  %10s  %-7s  %s\n", "ID", "TIME", "SIZE", "POLICY", "NAME");
+            fprintf(cli->out, "%6s  %-20s  %10s  %-7s  %s\n", "ID", "TIME", "SIZE", "POLICY", "NAME");
             first = false;
         }
         print_row(cli, &info);
@@ -119,30 +120,34 @@ static int show_json(struct cli *cli, const selsnap_snapshot_info *info, const s
 static void print_info(struct cli *cli, const selsnap_snapshot_info *info, const selsnap_snapshot_usage *usage) {
     char text[32];
     uint64_t block_bytes = selsnap_block_size(cli->ss);
-    printf("name        %s\n", info->name);
-    printf("id          %" PRIu64 "\n", info->id);
-    printf("time        %s\n", time_text(info->time_ns, text, sizeof(text)));
-    printf("policy      %s\n", policy_text(info->policy));
-    printf("holds       %" PRIu32 "\n", info->holds);
+    fprintf(cli->out, "name        %s\n", info->name);
+    fprintf(cli->out, "id          %" PRIu64 "\n", info->id);
+    fprintf(cli->out, "time        %s\n", time_text(info->time_ns, text, sizeof(text)));
+    fprintf(cli->out, "policy      %s\n", policy_text(info->policy));
+    fprintf(cli->out, "holds       %" PRIu32 "\n", info->holds);
     if (info->designation[0] != '\0') {
-        printf("subset      %s\n", info->designation);
+        fprintf(cli->out, "subset      %s\n", info->designation);
     }
-    printf("designated  %" PRIu64 " blocks in %" PRIu64 " ranges, %s\n", info->block_count, info->range_count,
-           size_text(info->block_count * block_bytes, text, sizeof(text)));
-    printf("changed     %" PRIu64 " blocks since it was made (%" PRIu64 " of them zeros, %" PRIu64 " lost)\n",
-           usage->preserved_blocks, usage->zero_blocks, usage->lost_blocks);
-    printf("written     %" PRIu64 " blocks into it, %s\n", usage->overlay_blocks,
-           size_text(usage->overlay_bytes, text, sizeof(text)));
+    fprintf(cli->out, "designated  %" PRIu64 " blocks in %" PRIu64 " ranges, %s\n", info->block_count,
+            info->range_count, size_text(info->block_count * block_bytes, text, sizeof(text)));
+    fprintf(cli->out,
+            "changed     %" PRIu64 " blocks since it was made (%" PRIu64 " of them zeros, %" PRIu64 " lost)\n",
+            usage->preserved_blocks, usage->zero_blocks, usage->lost_blocks);
+    fprintf(cli->out, "written     %" PRIu64 " blocks into it, %s\n", usage->overlay_blocks,
+            size_text(usage->overlay_bytes, text, sizeof(text)));
     if (usage->quota_bytes != 0) {
-        printf("quota       %s that may be written into it\n", size_text(usage->quota_bytes, text, sizeof(text)));
+        fprintf(cli->out, "quota       %s that may be written into it\n",
+                size_text(usage->quota_bytes, text, sizeof(text)));
     }
-    printf("alone       %s that deleting it would free\n", size_text(usage->alone_bytes, text, sizeof(text)));
-    printf("shared      %s that other snapshots need too\n", size_text(usage->shared_bytes, text, sizeof(text)));
+    fprintf(cli->out, "alone       %s that deleting it would free\n",
+            size_text(usage->alone_bytes, text, sizeof(text)));
+    fprintf(cli->out, "shared      %s that other snapshots need too\n",
+            size_text(usage->shared_bytes, text, sizeof(text)));
     if (info->bookmark != 0) {
-        printf("bookmark    it keeps no data\n");
+        fprintf(cli->out, "bookmark    it keeps no data\n");
     }
     if (info->restoring != 0) {
-        printf("restoring   a restore reads from it\n");
+        fprintf(cli->out, "restoring   a restore reads from it\n");
     }
 }
 
@@ -153,7 +158,7 @@ static int show_text(struct cli *cli, const selsnap_snapshot_info *info, const s
     char value[SELSNAP_PROPERTY_VALUE_MAX + 1];
     int code;
     while ((code = next_property(cli, info->id, key, value)) == SELSNAP_OK) {
-        printf("property    %s=%s\n", key, value);
+        fprintf(cli->out, "property    %s=%s\n", key, value);
     }
     if (code != SELSNAP_ENOENT) {
         return fail(cli, code, "properties");
@@ -161,11 +166,11 @@ static int show_text(struct cli *cli, const selsnap_snapshot_info *info, const s
     selsnap_range range = {0, 0};
     uint64_t shown = 0;
     while (shown < RANGES_SHOWN && selsnap_subset_next(subset, range.offset + range.len, &range) == SELSNAP_OK) {
-        printf("range       %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
+        fprintf(cli->out, "range       %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
         shown++;
     }
     if (info->range_count > shown) {
-        printf("            and %" PRIu64 " more; --json lists them\n", info->range_count - shown);
+        fprintf(cli->out, "            and %" PRIu64 " more; --json lists them\n", info->range_count - shown);
     }
     return CLI_OK;
 }

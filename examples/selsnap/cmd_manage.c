@@ -19,7 +19,7 @@ static int end(struct cli *cli, int code, const char *done, const selsnap_snapsh
     if (cli->json) {
         return json_emit(cli, json_pack("{s:o, s:o}", done, json_text(info->name), "id", json_u64(info->id)));
     }
-    printf("%s %s\n", done, info->name);
+    fprintf(cli->out, "%s %s\n", done, info->name);
     return CLI_OK;
 }
 
@@ -49,7 +49,7 @@ int cmd_rename(struct cli *cli) {
         return json_emit(cli, json_pack("{s:o, s:o, s:o}", "renamed", json_text(info.name), "name", json_text(name),
                                         "id", json_u64(info.id)));
     }
-    printf("renamed %s to %s\n", info.name, name);
+    fprintf(cli->out, "renamed %s to %s\n", info.name, name);
     return CLI_OK;
 }
 

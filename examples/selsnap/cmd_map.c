@@ -39,12 +39,12 @@ static const char *const state_names[] = {
     [SELSNAP_BLOCKS_CHANGED] = "changed",
 };
 
-static size_t terminal_width(void) {
+static size_t terminal_width(const struct cli *cli) {
     size_t width = WIDTH_DEFAULT;
     struct winsize size;
     const char *columns = getenv("COLUMNS");
     uint64_t number = 0;
-    if (isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    if (isatty(cli->out_fd) == 1 && ioctl(cli->out_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         width = size.ws_col;
     } else if (columns != NULL && size_parse(columns, &number) && number <= WIDTH_MAX) {
         width = (size_t)number;
@@ -82,7 +82,7 @@ static char cell_char(const struct cell *cell) {
 }
 
 /* The name, cut or filled to LABEL_WIDTH characters; bytes that go on a UTF-8 character take no place of their own. */
-static void print_label(const char *name) {
+static void print_label(struct cli *cli, const char *name) {
     size_t width = 0;
     for (const char *c = name; *c != '\0'; c++) {
         bool begins = ((unsigned char)*c & 0xC0) != 0x80;
@@ -90,9 +90,9 @@ static void print_label(const char *name) {
             break;
         }
         width += begins ? 1 : 0;
-        putchar(*c);
+        fputc(*c, cli->out);
     }
-    printf("%*s", (int)(LABEL_WIDTH - width) + 1, "");
+    fprintf(cli->out, "%*s", (int)(LABEL_WIDTH - width) + 1, "");
 }
 
 /* The range at @p offset, with those that follow it in the same state. @p ret_next begins the search for the next. */
@@ -101,7 +101,7 @@ static int next_range(struct cli *cli, uint64_t id, uint64_t size, uint64_t offs
     uint64_t at = offset;
     while (at < size) {
         selsnap_map_range range = {0, 0, 0, 0};
-        int code = interrupt_seen() ? SELSNAP_ECANCELED : selsnap_snapshot_map(cli->ss, id, at, &range);
+        int code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_snapshot_map(cli->ss, id, at, &range);
         if (code != SELSNAP_OK) {
             return code;
         }
@@ -129,33 +129,33 @@ static int print_row(struct cli *cli, const selsnap_snapshot_info *info, struct 
         add_range(picture, &range);
         at = range.offset + range.len;
     }
-    print_label(info->name);
+    print_label(cli, info->name);
     for (size_t i = 0; i < picture->cell_count; i++) {
-        putchar(cell_char(&picture->cells[i]));
+        fputc(cell_char(&picture->cells[i]), cli->out);
     }
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
 /* Streamed: a map may have millions of ranges. */
 static int stream_row(struct cli *cli, const selsnap_snapshot_info *info, uint64_t size) {
     int code = SELSNAP_OK;
-    fputs("{\"id\": ", stdout);
-    json_stream(json_u64(info->id));
-    fputs(", \"name\": ", stdout);
-    json_stream(json_text(info->name));
-    fputs(", \"ranges\": [", stdout);
+    fputs("{\"id\": ", cli->out);
+    json_stream(cli, json_u64(info->id));
+    fputs(", \"name\": ", cli->out);
+    json_stream(cli, json_text(info->name));
+    fputs(", \"ranges\": [", cli->out);
     for (uint64_t at = 0; at < size && code == SELSNAP_OK;) {
         selsnap_map_range range;
         code = next_range(cli, info->id, size, at, &range);
         if (code == SELSNAP_OK) {
-            fputs(at == 0 ? "\n  " : ",\n  ", stdout);
-            json_stream(json_pack("{s:o, s:o, s:s}", "offset", json_u64(range.offset), "length", json_u64(range.len),
-                                  "state", state_names[range.state]));
+            fputs(at == 0 ? "\n  " : ",\n  ", cli->out);
+            json_stream(cli, json_pack("{s:o, s:o, s:s}", "offset", json_u64(range.offset), "length",
+                                       json_u64(range.len), "state", state_names[range.state]));
             at = range.offset + range.len;
         }
     }
-    fputs("]}", stdout);
+    fputs("]}", cli->out);
     return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "snapshot '%s'", info->name);
 }
 
@@ -164,7 +164,7 @@ static int map_one(struct cli *cli, const selsnap_snapshot_info *info, struct pi
     if (!cli->json) {
         return print_row(cli, info, picture);
     }
-    fputs(first ? "\n " : ",\n ", stdout);
+    fputs(first ? "\n " : ",\n ", cli->out);
     return stream_row(cli, info, picture->device_bytes);
 }
 
@@ -187,7 +187,7 @@ static int map_all(struct cli *cli, struct picture *picture) {
 
 static int picture_init(struct cli *cli, struct picture *picture) {
     uint64_t block = selsnap_block_size(cli->ss);
-    uint64_t width = terminal_width() - LABEL_WIDTH - 1;
+    uint64_t width = terminal_width(cli) - LABEL_WIDTH - 1;
     uint64_t blocks = (picture->device_bytes + block - 1) / block;
     uint64_t blocks_a_cell = (blocks + width - 1) / width;
     picture->cell_bytes = blocks_a_cell * block;
@@ -196,15 +196,16 @@ static int picture_init(struct cli *cli, struct picture *picture) {
     return picture->cells != NULL ? CLI_OK : fail_with(cli, SELSNAP_ENOMEM, "", "picture");
 }
 
-static void print_frame(const struct picture *picture, bool top) {
+static void print_frame(struct cli *cli, const struct picture *picture, bool top) {
     char device[32];
     char cell[32];
     if (top) {
-        printf("device of %s, %s a character\n", size_text(picture->device_bytes, device, sizeof(device)),
-               size_text(picture->cell_bytes, cell, sizeof(cell)));
+        fprintf(cli->out, "device of %s, %s a character\n", size_text(picture->device_bytes, device, sizeof(device)),
+                size_text(picture->cell_bytes, cell, sizeof(cell)));
         return;
     }
-    printf(
+    fprintf(
+        cli->out,
         "\n. not in the snapshot     - unchanged since     + partly changed, preserved     # all changed, preserved\n"
         "o written into it         X lost\n");
 }
@@ -225,16 +226,16 @@ int cmd_map(struct cli *cli) {
         return result;
     }
     if (cli->json) {
-        printf("{\"origin_bytes\": %" PRIu64 ", \"block_bytes\": %" PRIu32 ", \"snapshots\": [", picture.device_bytes,
-               selsnap_block_size(cli->ss));
+        fprintf(cli->out, "{\"origin_bytes\": %" PRIu64 ", \"block_bytes\": %" PRIu32 ", \"snapshots\": [",
+                picture.device_bytes, selsnap_block_size(cli->ss));
     } else {
-        print_frame(&picture, true);
+        print_frame(cli, &picture, true);
     }
     result = one ? map_one(cli, &info, &picture, true) : map_all(cli, &picture);
     if (cli->json) {
-        fputs("]}\n", stdout);
+        fputs("]}\n", cli->out);
     } else if (result == CLI_OK) {
-        print_frame(&picture, false);
+        print_frame(cli, &picture, false);
     }
     free(picture.cells);
     return result;

@@ -21,10 +21,11 @@ static json_t *one_json(const selsnap_snapshot_info *info, uint64_t quota, uint6
                      json_u64(quota), "written_bytes", json_u64(used));
 }
 
-static void one_print(const selsnap_snapshot_info *info, uint64_t quota, uint64_t used) {
+static void one_print(struct cli *cli, const selsnap_snapshot_info *info, uint64_t quota, uint64_t used) {
     char a[32];
     char b[32];
-    printf("%-10s  %s written into %s\n", quota_text(quota, a, sizeof(a)), size_text(used, b, sizeof(b)), info->name);
+    fprintf(cli->out, "%-10s  %s written into %s\n", quota_text(quota, a, sizeof(a)), size_text(used, b, sizeof(b)),
+            info->name);
 }
 
 static int of_snapshot(struct cli *cli) {
@@ -45,7 +46,7 @@ static int of_snapshot(struct cli *cli) {
     if (cli->json) {
         return json_emit(cli, one_json(&info, quota, used));
     }
-    one_print(&info, quota, used);
+    one_print(cli, &info, quota, used);
     return CLI_OK;
 }
 
@@ -67,7 +68,7 @@ static int list_snapshots(struct cli *cli, json_t *list) {
         if (cli->json) {
             json_array_append_new(list, one_json(&info, info.quota_bytes, used));
         } else {
-            one_print(&info, info.quota_bytes, used);
+            one_print(cli, &info, info.quota_bytes, used);
         }
     }
     return code == SELSNAP_ENOENT ? CLI_OK : fail(cli, code, "snapshots");
@@ -90,8 +91,8 @@ static int of_store(struct cli *cli) {
     if (!cli->json) {
         char a[32];
         char b[32];
-        printf("%-10s  %s in use in the store\n", quota_text(quota, a, sizeof(a)),
-               size_text(stats.store_used_bytes, b, sizeof(b)));
+        fprintf(cli->out, "%-10s  %s in use in the store\n", quota_text(quota, a, sizeof(a)),
+                size_text(stats.store_used_bytes, b, sizeof(b)));
         return set ? CLI_OK : list_snapshots(cli, NULL);
     }
     json_t *told =

@@ -9,32 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool same_storage(const char *path, const char *other) {
-    struct stat a;
-    struct stat b;
-    if (other == NULL || stat(path, &a) != 0 || stat(other, &b) != 0) {
-        return false;
-    }
-    if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode)) {
-        return a.st_rdev == b.st_rdev;
-    }
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 /* Open the file to write to. A slip that names the store or the origin would destroy what it reads from. */
 static int open_output(struct cli *cli, int *ret_fd) {
     const char *path = cli->args.output;
     if (path == NULL) {
-        *ret_fd = STDOUT_FILENO;
+        *ret_fd = cli->out_fd;
         return CLI_OK;
     }
-    if (same_storage(path, session_store_path(cli)) || same_storage(path, cli->origin_name)) {
+    if (same_storage(cli, path, session_store_path(cli)) || same_storage(cli, path, cli->origin_name)) {
         return fail_with(cli, SELSNAP_EINVAL, "it is the store or the origin itself", "output '%s'", path);
     }
-    *ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    *ret_fd = open_file(cli, path, O_WRONLY | O_CREAT | O_TRUNC);
     return *ret_fd >= 0 ? CLI_OK : fail_system(cli, errno, "output '%s'", path);
 }
 
@@ -48,12 +35,12 @@ static int copy_out(struct target *target, int fd, uint64_t offset, uint64_t len
     uint64_t done = 0;
     while (result == CLI_OK && done < length) {
         size_t len = chunk_at(offset + done, length - done);
-        int code = interrupt_seen() ? SELSNAP_ECANCELED : target_read(target, buf, len, offset + done);
+        int code = stop_asked(cli) ? SELSNAP_ECANCELED : target_read(target, buf, len, offset + done);
         if (code != SELSNAP_OK) {
             result = target_fail(target, code, offset + done);
             break;
         }
-        int error = write_whole(fd, buf, len);
+        int error = write_whole(cli, fd, buf, len);
         if (error != 0) {
             result = fail_system(cli, error, "output after %" PRIu64 " bytes", done);
         }
@@ -73,7 +60,7 @@ static int tell_read(struct cli *cli, uint64_t offset, uint64_t length) {
                                         json_u64(offset), "length", json_u64(length)));
     }
     char size[32];
-    printf("read %s to %s\n", size_text(length, size, sizeof(size)), cli->args.output);
+    fprintf(cli->out, "read %s to %s\n", size_text(length, size, sizeof(size)), cli->args.output);
     return CLI_OK;
 }
 
@@ -99,7 +86,7 @@ int cmd_read(struct cli *cli) {
     if (result == CLI_OK) {
         result = copy_out(&target, fd, offset, length);
     }
-    if (fd >= 0 && fd != STDOUT_FILENO && close(fd) != 0 && result == CLI_OK) {
+    if (fd >= 0 && fd != cli->out_fd && close(fd) != 0 && result == CLI_OK) {
         result = fail_system(cli, errno, "output '%s'", args->output);
     }
     result = target_close(&target, false, result);

@@ -19,36 +19,39 @@ struct losses {
 
 static int print_loss(void *user, const char *line) {
     struct losses *losses = user;
+    struct cli *cli = losses->cli;
     progress_pause(&losses->progress);
-    if (losses->cli->json) {
-        fputs(losses->count == 0 ? "\n  " : ",\n  ", stdout);
-        json_stream(json_text(line));
+    if (cli->json) {
+        fputs(losses->count == 0 ? "\n  " : ",\n  ", cli->out);
+        json_stream(cli, json_text(line));
     } else {
-        puts(line);
+        fprintf(cli->out, "%s\n", line);
     }
     losses->count++;
-    return interrupt_seen() || ferror(stdout) ? 1 : 0;
+    return stop_asked(cli) || ferror(cli->out) ? 1 : 0;
 }
 
-static void print_json(const selsnap_repair_result *found, bool complete) {
-    printf("],\n  \"snapshots\": %" PRIu64 ", \"snapshots_lost\": %" PRIu64 ", \"subsets\": %" PRIu64
-           ", \"subsets_lost\": %" PRIu64 ", \"restores\": %" PRIu64 ", \"restores_lost\": %" PRIu64
-           ", \"blocks\": %" PRIu64 ", \"blocks_lost\": %" PRIu64 ", \"pages_damaged\": %" PRIu64
-           ", \"newest_lost\": %s, \"complete\": %s}\n",
-           found->snapshots_salvaged, found->snapshots_lost, found->designations_salvaged, found->designations_lost,
-           found->restores_salvaged, found->restores_lost, found->blocks_salvaged, found->blocks_lost,
-           found->pages_damaged, found->cut != 0 ? "true" : "false", complete ? "true" : "false");
+static void print_json(struct cli *cli, const selsnap_repair_result *found, bool complete) {
+    fprintf(cli->out,
+            "],\n  \"snapshots\": %" PRIu64 ", \"snapshots_lost\": %" PRIu64 ", \"subsets\": %" PRIu64
+            ", \"subsets_lost\": %" PRIu64 ", \"restores\": %" PRIu64 ", \"restores_lost\": %" PRIu64
+            ", \"blocks\": %" PRIu64 ", \"blocks_lost\": %" PRIu64 ", \"pages_damaged\": %" PRIu64
+            ", \"newest_lost\": %s, \"complete\": %s}\n",
+            found->snapshots_salvaged, found->snapshots_lost, found->designations_salvaged, found->designations_lost,
+            found->restores_salvaged, found->restores_lost, found->blocks_salvaged, found->blocks_lost,
+            found->pages_damaged, found->cut != 0 ? "true" : "false", complete ? "true" : "false");
 }
 
-static void print_found(const selsnap_repair_result *found, bool lost) {
-    printf("salvaged: %" PRIu64 " snapshots, %" PRIu64 " subsets, %" PRIu64 " blocks\n", found->snapshots_salvaged,
-           found->designations_salvaged, found->blocks_salvaged);
+static void print_found(struct cli *cli, const selsnap_repair_result *found, bool lost) {
+    fprintf(cli->out, "salvaged: %" PRIu64 " snapshots, %" PRIu64 " subsets, %" PRIu64 " blocks\n",
+            found->snapshots_salvaged, found->designations_salvaged, found->blocks_salvaged);
     if (lost) {
-        printf("lost: %" PRIu64 " snapshots, %" PRIu64 " subsets, %" PRIu64 " restores, %" PRIu64 " blocks%s\n",
-               found->snapshots_lost, found->designations_lost, found->restores_lost, found->blocks_lost,
-               found->cut != 0 ? ", and the newest changes" : "");
+        fprintf(cli->out,
+                "lost: %" PRIu64 " snapshots, %" PRIu64 " subsets, %" PRIu64 " restores, %" PRIu64 " blocks%s\n",
+                found->snapshots_lost, found->designations_lost, found->restores_lost, found->blocks_lost,
+                found->cut != 0 ? ", and the newest changes" : "");
     } else {
-        printf("lost: nothing\n");
+        fprintf(cli->out, "lost: nothing\n");
     }
 }
 
@@ -76,13 +79,13 @@ static int repair(struct cli *cli, selsnap_device *fresh, const char *path) {
     options.ret_message = message;
     options.message_size = sizeof(message);
     if (cli->json) {
-        fputs("{\"lost\": [", stdout);
+        fputs("{\"lost\": [", cli->out);
     }
     int code = selsnap_repair(cli->store, cli->origin, fresh, &options, &found);
     progress_end(&losses.progress);
     if (cli->json) {
         /* The object is closed in any case: what was told stays readable beside an error. */
-        print_json(&found, code == SELSNAP_OK);
+        print_json(cli, &found, code == SELSNAP_OK);
     }
     if (code != SELSNAP_OK) {
         return fail_with(cli, code, message, "new store '%s'", path);
@@ -90,7 +93,7 @@ static int repair(struct cli *cli, selsnap_device *fresh, const char *path) {
     bool lost = losses.count > 0 || found.blocks_lost > 0 || found.snapshots_lost > 0 || found.designations_lost > 0 ||
                 found.restores_lost > 0 || found.cut != 0;
     if (!cli->json) {
-        print_found(&found, lost);
+        print_found(cli, &found, lost);
     }
     return lost ? CLI_DAMAGE : CLI_OK;
 }

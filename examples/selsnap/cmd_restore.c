@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool done) {
     if (cli->json) {
@@ -15,17 +16,18 @@ static int tell_restore(struct cli *cli, const char *name, uint64_t job, bool do
         return json_emit(cli, object);
     }
     if (!done) {
-        printf("began to restore %s (job %" PRIu64 "); it is visible now, 'selsnap step --all' copies it\n", name, job);
+        fprintf(cli->out, "began to restore %s (job %" PRIu64 "); it is visible now, 'selsnap step --all' copies it\n",
+                name, job);
         return CLI_OK;
     }
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    int code = selsnap_get_stats(cli->ss, &stats);
+    selsnap_stats stats;
+    int code = figures_get(cli, &stats);
     if (code != SELSNAP_OK) {
         return fail(cli, code, "figures");
     }
-    printf("restored %s: %" PRIu64 " blocks copied back; ", name, stats.blocks_restored);
+    fprintf(cli->out, "restored %s: %" PRIu64 " blocks copied back; ", name, stats.blocks_restored);
     figures_print(cli);
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
@@ -49,13 +51,19 @@ static int start(struct cli *cli, const selsnap_snapshot_info *info, uint64_t *r
     return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "snapshot '%s'", info->name);
 }
 
-int cmd_restore(struct cli *cli) {
+/* A server advances restores by itself; not while a command does, which has to tell what came of it. */
+static void hold_restores(struct cli *cli, bool hold) {
+    if (cli->served != NULL && hold) {
+        pthread_mutex_lock(cli->served->restoring);
+    } else if (cli->served != NULL) {
+        pthread_mutex_unlock(cli->served->restoring);
+    }
+}
+
+static int restore(struct cli *cli) {
     selsnap_snapshot_info info;
     uint64_t job = 0;
-    int result = session_open(cli, true);
-    if (result == CLI_OK) {
-        result = session_find(cli, &info);
-    }
+    int result = session_find(cli, &info);
     if (result == CLI_OK) {
         result = start(cli, &info, &job);
     }
@@ -71,6 +79,17 @@ int cmd_restore(struct cli *cli) {
     int code = selsnap_restore_run(cli->ss, job, progress_tell, &progress);
     progress_end(&progress);
     return code == SELSNAP_OK ? tell_restore(cli, info.name, job, true) : fail(cli, code, "snapshot '%s'", info.name);
+}
+
+int cmd_restore(struct cli *cli) {
+    int result = session_open(cli, true);
+    if (result != CLI_OK) {
+        return result;
+    }
+    hold_restores(cli, true);
+    result = restore(cli);
+    hold_restores(cli, false);
+    return result;
 }
 
 /* What selsnap_step() says is left, as words. */
@@ -97,13 +116,13 @@ static int tell_steps(struct cli *cli, uint64_t steps, uint32_t more) {
         json_object_set_new(object, "more", list);
         return json_emit(cli, object);
     }
-    printf("%" PRIu64 " %s; left to do:", steps, steps == 1 ? "step" : "steps");
+    fprintf(cli->out, "%" PRIu64 " %s; left to do:", steps, steps == 1 ? "step" : "steps");
     for (size_t i = 0; i < WORK_COUNT; i++) {
         if ((more & works[i].bit) != 0) {
-            printf(" %s", works[i].word);
+            fprintf(cli->out, " %s", works[i].word);
         }
     }
-    printf("%s\n", more == 0 ? " nothing" : "");
+    fprintf(cli->out, "%s\n", more == 0 ? " nothing" : "");
     return CLI_OK;
 }
 
@@ -129,6 +148,16 @@ static int step_tell(void *user, uint64_t done, uint64_t total) {
     return progress_tell(&step->progress, blocks_total > 0 ? blocks_done : step->steps, blocks_total);
 }
 
+/* Whether there is to be another step. A server gives space back at the same time. */
+static bool step_again(const struct cli *cli, int code, uint32_t more) {
+    const struct timespec moment = {0, 5000000};
+    if (code == SELSNAP_EBUSY && cli->served != NULL) {
+        (void)nanosleep(&moment, NULL);
+        return true;
+    }
+    return code == SELSNAP_OK && more != 0 && args_given(&cli->args, OPT_ALL);
+}
+
 int cmd_step(struct cli *cli) {
     if (args_given(&cli->args, OPT_BUDGET) && cli->args.budget == 0) {
         return fail_usage(cli, "--budget: at least 1");
@@ -145,10 +174,12 @@ int cmd_step(struct cli *cli) {
     options.progress_user = &step;
     uint32_t more = 0;
     int code;
+    hold_restores(cli, true);
     do {
-        code = interrupt_seen() ? SELSNAP_ECANCELED : selsnap_step(cli->ss, &options, &more);
-        step.steps++;
-    } while (code == SELSNAP_OK && more != 0 && args_given(&cli->args, OPT_ALL));
+        code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_step(cli->ss, &options, &more);
+        step.steps += code == SELSNAP_EBUSY && cli->served != NULL ? 0 : 1;
+    } while (step_again(cli, code, more));
+    hold_restores(cli, false);
     progress_end(&step.progress);
     return code == SELSNAP_OK ? tell_steps(cli, step.steps, more) : fail(cli, code, "step %" PRIu64, step.steps);
 }

@@ -21,15 +21,16 @@ struct scrub_lines {
 
 static int print_problem(void *user, const char *line) {
     struct scrub_lines *lines = user;
+    struct cli *cli = lines->cli;
     progress_pause(lines->progress);
-    if (lines->cli->json) {
-        fputs(lines->count == 0 ? "\n  " : ",\n  ", stdout);
-        json_stream(json_text(line));
+    if (cli->json) {
+        fputs(lines->count == 0 ? "\n  " : ",\n  ", cli->out);
+        json_stream(cli, json_text(line));
     } else {
-        puts(line);
+        fprintf(cli->out, "%s\n", line);
     }
     lines->count++;
-    return interrupt_seen() || ferror(stdout) ? 1 : 0;
+    return stop_asked(cli) || ferror(cli->out) ? 1 : 0;
 }
 
 static const char *position_text(const selsnap_scrub *scrub, char *buf) {
@@ -90,28 +91,29 @@ int cmd_scrub(struct cli *cli) {
     progress.unit_bytes = 1;
     struct scrub_lines lines = {cli, &progress, 0};
     if (cli->json) {
-        fputs("{\"found\": [", stdout);
+        fputs("{\"found\": [", cli->out);
     }
     char position[POSITION_TEXT];
     int code = scrub_on(cli, &scrub, &lines);
     if (cli->json) {
-        printf("],\n  \"blocks\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"problems\": %" PRIu64
-               ", \"complete\": %s, \"position\": \"%s\"}\n",
-               scrub.blocks, scrub.bytes, scrub.problems, scrub.done != 0 ? "true" : "false",
-               position_text(&scrub, position));
+        fprintf(cli->out,
+                "],\n  \"blocks\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"problems\": %" PRIu64
+                ", \"complete\": %s, \"position\": \"%s\"}\n",
+                scrub.blocks, scrub.bytes, scrub.problems, scrub.done != 0 ? "true" : "false",
+                position_text(&scrub, position));
     }
     if (code != SELSNAP_OK) {
         return fail(cli, code, "store");
     }
     if (!cli->json) {
-        printf("%" PRIu64 " blocks read: ", scrub.blocks);
+        fprintf(cli->out, "%" PRIu64 " blocks read: ", scrub.blocks);
         if (scrub.problems == 0) {
-            printf("no damage\n");
+            fprintf(cli->out, "no damage\n");
         } else {
-            printf("%" PRIu64 " problems\n", scrub.problems);
+            fprintf(cli->out, "%" PRIu64 " problems\n", scrub.problems);
         }
         if (scrub.done == 0) {
-            printf("more is left; go on with --from %s\n", position_text(&scrub, position));
+            fprintf(cli->out, "more is left; go on with --from %s\n", position_text(&scrub, position));
         }
     }
     return scrub.problems == 0 ? CLI_OK : CLI_DAMAGE;

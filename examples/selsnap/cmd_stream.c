@@ -2,7 +2,7 @@
 /*
  * export, verify and import: snapshots as streams, in files and pipes.
  */
-#include "cli.h"
+#include "transfer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -67,14 +67,14 @@ static json_t *info_json(const selsnap_stream_info *info) {
     return object;
 }
 
-static void print_info(const char *done, const selsnap_stream_info *info) {
+static void print_info(struct cli *cli, const char *done, const selsnap_stream_info *info) {
     char size[32];
-    printf("%s %s: %s", done, info->name, info->base.snapshot_id != 0 ? "an increment" : "full");
+    fprintf(cli->out, "%s %s: %s", done, info->name, info->base.snapshot_id != 0 ? "an increment" : "full");
     if (info->base.snapshot_id != 0) {
-        printf(" on snapshot %" PRIu64, info->base.snapshot_id);
+        fprintf(cli->out, " on snapshot %" PRIu64, info->base.snapshot_id);
     }
-    printf(", %" PRIu64 " blocks with data, %" PRIu64 " zeros, %" PRIu64 " lost, %s\n", info->data_blocks,
-           info->zero_blocks, info->lost_blocks, size_text(info->stream_bytes, size, sizeof(size)));
+    fprintf(cli->out, ", %" PRIu64 " blocks with data, %" PRIu64 " zeros, %" PRIu64 " lost, %s\n", info->data_blocks,
+            info->zero_blocks, info->lost_blocks, size_text(info->stream_bytes, size, sizeof(size)));
 }
 
 /* ---- export ---- */
@@ -85,13 +85,13 @@ static int open_output(struct cli *cli, int *ret_fd) {
         if (cli->json) {
             return fail_usage(cli, "--json needs --output: stdout has the stream");
         }
-        if (isatty(STDOUT_FILENO) == 1) {
+        if (isatty(cli->out_fd) == 1) {
             return fail_usage(cli, "a stream is nothing for a terminal; give --output");
         }
-        *ret_fd = STDOUT_FILENO;
+        *ret_fd = cli->out_fd;
         return CLI_OK;
     }
-    *ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    *ret_fd = open_file(cli, path, O_WRONLY | O_CREAT | O_TRUNC);
     return *ret_fd < 0 ? fail_system(cli, errno, "'%s'", path) : CLI_OK;
 }
 
@@ -110,19 +110,32 @@ static int find_base(struct cli *cli, uint64_t *ret_id) {
     return CLI_OK;
 }
 
+/* A stream on its way out. */
+struct output {
+    struct cli *cli;
+    int fd;
+    int error; /* An errno value: why writing failed. */
+};
+
+/* A selsnap_stream_write_fn. */
+static int write_output(void *user, const void *buf, size_t len) {
+    struct output *output = user;
+    output->error = write_whole(output->cli, output->fd, buf, len);
+    return output->error == 0 ? SELSNAP_OK : SELSNAP_EIO;
+}
+
 static int run_export(struct cli *cli, const selsnap_export_options *given, int fd, selsnap_stream_info *info) {
     selsnap_export_options options = *given;
     struct progress progress;
-    int error = 0;
+    struct output output = {cli, fd, 0};
     progress_init(&progress, cli, "exporting");
     progress.unit_bytes = selsnap_block_size(cli->ss);
     options.progress = progress_tell;
     options.progress_user = &progress;
-    int code = selsnap_export(cli->ss, &options, selsnap_stream_write_fd, &fd, info);
-    error = errno;
+    int code = selsnap_export(cli->ss, &options, write_output, &output, info);
     progress_end(&progress);
-    if (code == SELSNAP_EIO && error != 0) {
-        return fail_with(cli, code, strerror(error), "stream");
+    if (code == SELSNAP_EIO && output.error != 0) {
+        return fail_with(cli, code, strerror(output.error), "stream");
     }
     return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "snapshot '%s'", cli->args.names[0]);
 }
@@ -150,18 +163,17 @@ static int export_to(struct cli *cli, int fd) {
     }
     if (result == CLI_OK) {
         options.id = snapshot.id;
-        errno = 0;
         result = run_export(cli, &options, fd, &info);
     }
     selsnap_subset_close(subset);
-    if (result == CLI_OK && fd != STDOUT_FILENO) {
+    if (result == CLI_OK && fd != cli->out_fd) {
         if (fsync(fd) != 0 && errno != EINVAL) {
             return fail_system(cli, errno, "'%s'", args->output);
         }
         if (cli->json) {
             return json_emit(cli, info_json(&info));
         }
-        print_info("exported", &info);
+        print_info(cli, "exported", &info);
     }
     return result;
 }
@@ -180,7 +192,7 @@ int cmd_export(struct cli *cli) {
         return result;
     }
     result = export_to(cli, fd);
-    if (fd != STDOUT_FILENO && close(fd) != 0 && result == CLI_OK) {
+    if (fd != cli->out_fd && close(fd) != 0 && result == CLI_OK) {
         result = fail_system(cli, errno, "'%s'", cli->args.output);
     }
     return result;
@@ -190,6 +202,7 @@ int cmd_export(struct cli *cli) {
 
 /* A stream that is read, and how far. */
 struct input {
+    struct cli *cli;
     int fd;
     uint64_t bytes;
     uint64_t size; /* 0: not known */
@@ -198,11 +211,12 @@ struct input {
 static int open_input(struct cli *cli, const char *path, struct input *input) {
     struct stat about;
     memset(input, 0, sizeof(*input));
+    input->cli = cli;
     if (strcmp(path, "-") == 0) {
-        input->fd = STDIN_FILENO;
+        input->fd = cli->in_fd;
         return CLI_OK;
     }
-    input->fd = open(path, O_RDONLY | O_CLOEXEC);
+    input->fd = open_file(cli, path, O_RDONLY);
     if (input->fd >= 0 && fstat(input->fd, &about) == 0 && S_ISREG(about.st_mode)) {
         input->size = (uint64_t)about.st_size;
     }
@@ -214,7 +228,7 @@ static int open_input(struct cli *cli, const char *path, struct input *input) {
 }
 
 static void close_input(const struct input *input) {
-    if (input->fd != STDIN_FILENO && input->fd >= 0) {
+    if (input->fd != input->cli->in_fd && input->fd >= 0) {
         close(input->fd);
     }
 }
@@ -222,9 +236,10 @@ static void close_input(const struct input *input) {
 /* A selsnap_stream_read_fn. */
 static int64_t read_input(void *user, void *buf, size_t len) {
     struct input *input = user;
-    int64_t got = selsnap_stream_read_fd(&input->fd, buf, len);
-    input->bytes += got > 0 ? (uint64_t)got : 0;
-    return got;
+    size_t got = 0;
+    errno = read_some(input->cli, input->fd, buf, len, &got);
+    input->bytes += got;
+    return errno == 0 ? (int64_t)got : SELSNAP_EIO;
 }
 
 /* What each stream is handed to; an exit code. */
@@ -253,7 +268,7 @@ static int each_stream(struct cli *cli, const char *label, const char *done, str
         if (result == CLI_OK && cli->json) {
             json_array_append_new(list, info_json(&info));
         } else if (result == CLI_OK) {
-            print_info(done, &info);
+            print_info(cli, done, &info);
         }
     }
     if (result != CLI_OK) {
@@ -444,7 +459,7 @@ static int undo(struct cli *cli) {
     if (cli->json) {
         return json_emit(cli, json_pack("{s:b}", "undone", 1));
     }
-    printf("the import was taken back\n");
+    fprintf(cli->out, "the import was taken back\n");
     return CLI_OK;
 }
 
@@ -459,6 +474,9 @@ int cmd_import(struct cli *cli) {
     }
     if (args->to == NULL && (args->state != NULL || args->token != NULL)) {
         return fail_usage(cli, "--state and --token are for --to");
+    }
+    if (args->to != NULL && cli->served != NULL) {
+        return fail_usage(cli, "--to is nothing for a server");
     }
     if (args->to != NULL) {
         return takes_back ? fail_usage(cli, "--undo is for a store") : import_to_device(cli);

@@ -19,22 +19,22 @@ static int tell_change(struct cli *cli, const char *verb, uint64_t offset, uint6
         return json_emit(cli, object);
     }
     char size[32];
-    printf("%s %s at %" PRIu64, verb, size_text(length, size, sizeof(size)), offset);
+    fprintf(cli->out, "%s %s at %" PRIu64, verb, size_text(length, size, sizeof(size)), offset);
     if (args_given(&cli->args, OPT_LIVE)) {
-        printf("; ");
+        fprintf(cli->out, "; ");
         figures_print(cli);
     }
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
 static int open_input(struct cli *cli, int *ret_fd) {
     const char *path = cli->args.input;
     if (path == NULL) {
-        *ret_fd = STDIN_FILENO;
+        *ret_fd = cli->in_fd;
         return CLI_OK;
     }
-    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+    *ret_fd = open_file(cli, path, O_RDONLY);
     if (*ret_fd < 0) {
         return errno == ENOENT ? fail_with(cli, SELSNAP_ENOENT, "no such file", "input '%s'", path)
                                : fail_system(cli, errno, "input '%s'", path);
@@ -54,8 +54,8 @@ static int copy_in(struct target *target, int fd, uint64_t offset, uint64_t leng
     while (result == CLI_OK && done < length) {
         size_t want = chunk_at(offset + done, length - done);
         size_t len = 0;
-        int error = read_whole(fd, buf, want, &len);
-        if (interrupt_seen()) {
+        int error = read_whole(cli, fd, buf, want, &len);
+        if (stop_asked(cli)) {
             result = target_fail(target, SELSNAP_ECANCELED, offset + done);
         } else if (error != 0) {
             result = fail_system(cli, error, "input after %" PRIu64 " bytes", done);
@@ -102,7 +102,7 @@ int cmd_write(struct cli *cli) {
         }
         result = target_close(&target, true, result);
     }
-    if (fd != STDIN_FILENO) {
+    if (fd != cli->in_fd) {
         close(fd);
     }
     return result == CLI_OK ? tell_change(cli, "wrote", args->offset, done) : result;
@@ -130,7 +130,7 @@ static int clear(struct cli *cli, const struct clearing *clearing) {
         /* In pieces, so that it can be stopped. */
         size_t len = chunk_at(args->offset + done, args->length - done);
         int code = SELSNAP_ECANCELED;
-        if (!interrupt_seen()) {
+        if (!stop_asked(cli)) {
             code = target.view != NULL ? selsnap_view_discard(target.view, args->offset + done, len)
                                        : clearing->live(cli->ss, args->offset + done, len);
         }

@@ -6,9 +6,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+int figures_get(struct cli *cli, selsnap_stats *ret_stats) {
+    const selsnap_stats init = SELSNAP_STATS_INIT;
+    *ret_stats = init;
+    int code = selsnap_get_stats(cli->ss, ret_stats);
+    ret_stats->blocks_preserved -= cli->before.blocks_preserved;
+    ret_stats->blocks_zero -= cli->before.blocks_zero;
+    ret_stats->blocks_lost -= cli->before.blocks_lost;
+    ret_stats->preserving_writes -= cli->before.preserving_writes;
+    ret_stats->clean_writes -= cli->before.clean_writes;
+    ret_stats->blocks_restored -= cli->before.blocks_restored;
+    return code;
+}
+
 json_t *figures_json(struct cli *cli) {
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    if (selsnap_get_stats(cli->ss, &stats) != SELSNAP_OK) {
+    selsnap_stats stats;
+    if (figures_get(cli, &stats) != SELSNAP_OK) {
         return NULL;
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "blocks_preserved", json_u64(stats.blocks_preserved),
@@ -18,16 +31,16 @@ json_t *figures_json(struct cli *cli) {
 }
 
 void figures_print(struct cli *cli) {
-    selsnap_stats stats = SELSNAP_STATS_INIT;
-    if (selsnap_get_stats(cli->ss, &stats) != SELSNAP_OK) {
+    selsnap_stats stats;
+    if (figures_get(cli, &stats) != SELSNAP_OK) {
         return;
     }
-    printf("%" PRIu64 " blocks preserved", stats.blocks_preserved);
+    fprintf(cli->out, "%" PRIu64 " blocks preserved", stats.blocks_preserved);
     if (stats.blocks_zero > 0) {
-        printf(" (%" PRIu64 " of them zeros)", stats.blocks_zero);
+        fprintf(cli->out, " (%" PRIu64 " of them zeros)", stats.blocks_zero);
     }
     if (stats.blocks_lost > 0) {
-        printf(", %" PRIu64 " given up", stats.blocks_lost);
+        fprintf(cli->out, ", %" PRIu64 " given up", stats.blocks_lost);
     }
 }
 
@@ -98,8 +111,8 @@ static int print_restores(struct cli *cli) {
     selsnap_restore_info info = {sizeof(selsnap_restore_info), 0, 0, 0, 0, 0, 0, 0};
     int code;
     while ((code = selsnap_restore_next(cli->ss, info.job, &info)) == SELSNAP_OK) {
-        printf("restore      from snapshot %" PRIu64 ", %" PRIu64 " of %" PRIu64 " blocks done\n", info.snapshot_id,
-               info.blocks_done, info.blocks_total);
+        fprintf(cli->out, "restore      from snapshot %" PRIu64 ", %" PRIu64 " of %" PRIu64 " blocks done\n",
+                info.snapshot_id, info.blocks_done, info.blocks_total);
     }
     return code == SELSNAP_ENOENT ? CLI_OK : fail(cli, code, "restores");
 }
@@ -119,19 +132,20 @@ int cmd_info(struct cli *cli) {
     }
     char a[32];
     char b[32];
-    printf("origin       %s, %s\n", cli->origin_name, size_text(stats.origin_bytes, a, sizeof(a)));
-    printf("block        %s\n", size_text(stats.block_bytes, a, sizeof(a)));
-    printf("store        %s, %s in use\n", size_text(stats.store_bytes, a, sizeof(a)),
-           size_text(stats.store_used_bytes, b, sizeof(b)));
-    printf("free         %s%s\n", size_text(stats.store_free_bytes, a, sizeof(a)),
-           stats.reclaim_pending != 0 ? ", and more after 'selsnap step --all'" : "");
+    fprintf(cli->out, "origin       %s, %s\n", cli->origin_name, size_text(stats.origin_bytes, a, sizeof(a)));
+    fprintf(cli->out, "block        %s\n", size_text(stats.block_bytes, a, sizeof(a)));
+    fprintf(cli->out, "store        %s, %s in use\n", size_text(stats.store_bytes, a, sizeof(a)),
+            size_text(stats.store_used_bytes, b, sizeof(b)));
+    fprintf(cli->out, "free         %s%s\n", size_text(stats.store_free_bytes, a, sizeof(a)),
+            stats.reclaim_pending != 0 ? ", and more after 'selsnap step --all'" : "");
     if (stats.store_quota_bytes != 0) {
-        printf("quota        %s of the store may be in use\n", size_text(stats.store_quota_bytes, a, sizeof(a)));
+        fprintf(cli->out, "quota        %s of the store may be in use\n",
+                size_text(stats.store_quota_bytes, a, sizeof(a)));
     }
-    printf("journal      %s, %s in use\n", size_text(stats.journal_bytes, a, sizeof(a)),
-           size_text(stats.journal_used_bytes, b, sizeof(b)));
-    printf("snapshots    %" PRIu64 "\n", stats.snapshots);
-    printf("memory       %s at most so far, limit %s\n", size_text(stats.memory_peak_bytes, a, sizeof(a)),
-           size_text(stats.memory_limit_bytes, b, sizeof(b)));
+    fprintf(cli->out, "journal      %s, %s in use\n", size_text(stats.journal_bytes, a, sizeof(a)),
+            size_text(stats.journal_used_bytes, b, sizeof(b)));
+    fprintf(cli->out, "snapshots    %" PRIu64 "\n", stats.snapshots);
+    fprintf(cli->out, "memory       %s at most so far, limit %s\n", size_text(stats.memory_peak_bytes, a, sizeof(a)),
+            size_text(stats.memory_limit_bytes, b, sizeof(b)));
     return print_restores(cli);
 }

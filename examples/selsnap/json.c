@@ -12,19 +12,19 @@ int json_emit(struct cli *cli, json_t *value) {
     if (value == NULL) {
         return fail(cli, SELSNAP_ENOMEM, "result");
     }
-    int failed = json_dumpf(value, stdout, JSON_INDENT(2));
+    int failed = json_dumpf(value, cli->out, JSON_INDENT(2));
     json_decref(value);
     if (failed != 0) {
         return fail_with(cli, SELSNAP_EIO, "cannot be written", "result");
     }
-    putchar('\n');
+    fputc('\n', cli->out);
     return CLI_OK;
 }
 
-void json_stream(json_t *value) {
+void json_stream(struct cli *cli, json_t *value) {
     if (value != NULL) {
         /* A failed write leaves stdout's error flag set, which main() looks at. */
-        (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+        (void)json_dumpf(value, cli->out, JSON_COMPACT | JSON_ENCODE_ANY);
         json_decref(value);
     }
 }

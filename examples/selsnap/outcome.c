@@ -23,7 +23,8 @@ static const struct hint hints[] = {
     {SELSNAP_ECHANGED, NULL,
      "the origin was written without selsnap; --origin-changed goes on, and snapshots show what was changed there"},
     {SELSNAP_ENOTSTORE, NULL, "check -s; 'selsnap format -o ORIGIN -s STORE' makes a store"},
-    {SELSNAP_ELOCKED, NULL, "another process uses it: wait for it, or end it"},
+    {SELSNAP_ELOCKED, NULL,
+     "another process uses it: wait for it, or end it; if it is a server, --control names its control socket"},
     {SELSNAP_EREADONLY, NULL, "commands that only read work with --read-only, others need write access"},
     {SELSNAP_ENOSPACE, "repair", "the new store has to be larger"},
     {SELSNAP_ENOSPACE, NULL,
@@ -70,7 +71,8 @@ static const char *hint_for(const struct cli *cli, int code) {
     return "";
 }
 
-static void print_json(const char *kind, const char *code, const char *message, const char *hint) {
+static void print_json(const struct cli *cli, const char *kind, const char *code, const char *message,
+                       const char *hint) {
     json_t *object = json_object();
     if (code != NULL) {
         json_object_set_new(object, "code", json_text(code));
@@ -81,8 +83,8 @@ static void print_json(const char *kind, const char *code, const char *message, 
     }
     json_t *whole = json_pack("{s:o}", kind, object);
     if (whole != NULL) {
-        (void)json_dumpf(whole, stderr, JSON_COMPACT);
-        fputc('\n', stderr);
+        (void)json_dumpf(whole, cli->err, JSON_COMPACT);
+        fputc('\n', cli->err);
         json_decref(whole);
     }
 }
@@ -90,20 +92,20 @@ static void print_json(const char *kind, const char *code, const char *message, 
 static void print_error(const struct cli *cli, const char *code, const char *what, const char *detail,
                         const char *hint) {
     /* A result printed before stands above the error, also where both go to one terminal. */
-    fflush(stdout);
+    fflush(cli->out);
     char message[2048];
     snprintf(message, sizeof(message), "%s%s%s", what, detail[0] == '\0' ? "" : ": ", detail);
     if (cli->json) {
-        print_json("error", code, message, hint);
+        print_json(cli, "error", code, message, hint);
         return;
     }
     if (cli->command != NULL) {
-        fprintf(stderr, "selsnap: %s: %s\n", cli->command->name, message);
+        fprintf(cli->err, "selsnap: %s: %s\n", cli->command->name, message);
     } else {
-        fprintf(stderr, "selsnap: %s\n", message);
+        fprintf(cli->err, "selsnap: %s\n", message);
     }
     if (hint[0] != '\0') {
-        fprintf(stderr, "  hint: %s\n", hint);
+        fprintf(cli->err, "  hint: %s\n", hint);
     }
 }
 
@@ -171,10 +173,10 @@ void warn(struct cli *cli, const char *what, ...) {
     va_start(list, what);
     vsnprintf(text, sizeof(text), what, list);
     va_end(list);
-    fflush(stdout);
+    fflush(cli->out);
     if (cli->json) {
-        print_json("warning", NULL, text, "");
+        print_json(cli, "warning", NULL, text, "");
     } else {
-        fprintf(stderr, "selsnap: %s: warning: %s\n", cli->command->name, text);
+        fprintf(cli->err, "selsnap: %s: warning: %s\n", cli->command->name, text);
     }
 }

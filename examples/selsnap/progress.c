@@ -43,6 +43,10 @@ bool interrupt_seen(void) {
     return interrupted != 0;
 }
 
+bool stop_asked(const struct cli *cli) {
+    return cli->served != NULL ? cli->served->stop(cli->served->stop_user) : interrupt_seen();
+}
+
 static int64_t now_ms(void) {
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -51,8 +55,9 @@ static int64_t now_ms(void) {
 
 void progress_init(struct progress *progress, const struct cli *cli, const char *label) {
     memset(progress, 0, sizeof(*progress));
+    progress->cli = cli;
     progress->label = label;
-    progress->terminal = isatty(STDERR_FILENO) == 1;
+    progress->terminal = isatty(cli->err_fd) == 1;
     if (args_given(&cli->args, OPT_PROGRESS)) {
         progress->lines = cli->json || !progress->terminal;
         progress->json = cli->json;
@@ -124,7 +129,7 @@ static void draw_bar(struct progress *progress, double part, const char *pace) {
     memset(bar, '=', (size_t)(part * BAR_WIDTH));
     bar[BAR_WIDTH] = '\0';
     progress->shown = true;
-    fprintf(stderr, "\r%s: [%s] %3d %%%s\033[K", progress->label, bar, (int)(part * 100.0), pace);
+    fprintf(progress->cli->err, "\r%s: [%s] %3d %%%s\033[K", progress->label, bar, (int)(part * 100.0), pace);
 }
 
 static void print_json(const struct progress *progress, const struct pace *pace, uint64_t done, uint64_t total) {
@@ -139,8 +144,8 @@ static void print_json(const struct progress *progress, const struct pace *pace,
     json_object_set_new(object, "seconds_left", pace->has_left ? json_u64(pace->seconds_left) : json_null());
     json_t *whole = json_pack("{s:o}", "progress", object);
     if (whole != NULL) {
-        (void)json_dumpf(whole, stderr, JSON_COMPACT);
-        fputc('\n', stderr);
+        (void)json_dumpf(whole, progress->cli->err, JSON_COMPACT);
+        fputc('\n', progress->cli->err);
         json_decref(whole);
     }
 }
@@ -157,20 +162,20 @@ static void show(struct progress *progress, int64_t now) {
     }
     (void)pace_text(&pace, text, sizeof(text));
     if (progress->lines && total > 0) {
-        fprintf(stderr, "%s: %d %%%s\n", progress->label, (int)(part * 100.0), text);
+        fprintf(progress->cli->err, "%s: %d %%%s\n", progress->label, (int)(part * 100.0), text);
     } else if (total > 0) {
         draw_bar(progress, part, text);
     } else if (progress->lines) {
-        fprintf(stderr, "%s: %" PRIu64 "%s\n", progress->label, done, text);
+        fprintf(progress->cli->err, "%s: %" PRIu64 "%s\n", progress->label, done, text);
     } else {
         progress->shown = true;
-        fprintf(stderr, "\r%s: %" PRIu64 "%s\033[K", progress->label, done, text);
+        fprintf(progress->cli->err, "\r%s: %" PRIu64 "%s\033[K", progress->label, done, text);
     }
 }
 
 int progress_tell(void *user, uint64_t done, uint64_t total) {
     struct progress *progress = user;
-    int stop = interrupt_seen() ? 1 : 0;
+    int stop = stop_asked(progress->cli) ? 1 : 0;
     if (!progress_shows(progress)) {
         return stop;
     }
@@ -193,7 +198,7 @@ int progress_tell(void *user, uint64_t done, uint64_t total) {
 
 void progress_pause(struct progress *progress) {
     if (progress->shown) {
-        fprintf(stderr, "\r\033[K");
+        fprintf(progress->cli->err, "\r\033[K");
         progress->shown = false;
     }
 }

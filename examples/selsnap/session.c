@@ -2,7 +2,7 @@
 /*
  * From the command line to an open context, and back.
  */
-#include "cli.h"
+#include "transfer.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,14 +64,15 @@ static void tell_happenings(struct cli *cli) {
     }
 }
 
+const char *session_store_given(const struct cli *cli) {
+    const char *path = cli->args.store != NULL ? cli->args.store : getenv("SELSNAP_STORE");
+    return path != NULL && path[0] != '\0' ? path : NULL;
+}
+
 const char *session_store_path(struct cli *cli) {
-    const char *path = cli->args.store;
+    const char *path = cli->served != NULL ? cli->served->store_name : session_store_given(cli);
     if (path == NULL) {
-        path = getenv("SELSNAP_STORE");
-    }
-    if (path == NULL || path[0] == '\0') {
         (void)fail_usage(cli, "needs -s STORE");
-        path = NULL;
     }
     return path;
 }
@@ -137,7 +138,33 @@ int session_open_devices(struct cli *cli, bool writable) {
     return result;
 }
 
+/* Use the context that a server has open. What the command line says of store and origin must be what it serves. */
+static int join(struct cli *cli, bool writable) {
+    const struct args *args = &cli->args;
+    const struct served *served = cli->served;
+    if (args->store != NULL && !same_storage(cli, args->store, served->store_name)) {
+        return fail_with(cli, SELSNAP_EINVAL, "this server has another one open", "store '%s'", args->store);
+    }
+    if (args->origin != NULL && !same_storage(cli, args->origin, served->origin_name)) {
+        return fail_with(cli, SELSNAP_EINVAL, "this server has another one open", "origin '%s'", args->origin);
+    }
+    if (args_given(args, OPT_OTHER_ORIGIN) || args_given(args, OPT_ORIGIN_CHANGED) || args_given(args, OPT_MEMORY)) {
+        return fail_usage(cli, "--other-origin, --origin-changed and --memory: a server has the store open already");
+    }
+    if (writable && args_given(args, OPT_READ_ONLY)) {
+        return fail_with(cli, SELSNAP_EREADONLY, "", "store '%s'", served->store_name);
+    }
+    cli->ss = served->ss;
+    cli->origin_name = served->origin_name;
+    cli->before.struct_size = sizeof(cli->before);
+    int code = selsnap_get_stats(cli->ss, &cli->before);
+    return code == SELSNAP_OK ? CLI_OK : fail(cli, code, "figures");
+}
+
 int session_open(struct cli *cli, bool writable) {
+    if (cli->served != NULL) {
+        return join(cli, writable);
+    }
     if (args_given(&cli->args, OPT_READ_ONLY)) {
         writable = false;
     }
@@ -162,6 +189,10 @@ int session_open(struct cli *cli, bool writable) {
 }
 
 int session_close(struct cli *cli, int exit_code) {
+    if (cli->served != NULL) {
+        cli->ss = NULL;
+        return exit_code;
+    }
     int code = selsnap_close(cli->ss);
     cli->ss = NULL;
     if (code != SELSNAP_OK) {

@@ -80,49 +80,6 @@ int target_check_range(struct target *target, uint64_t offset, uint64_t len) {
     return CLI_OK;
 }
 
-int read_whole(int fd, void *buf, size_t len, size_t *ret_len) {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t got = read(fd, (char *)buf + done, len - done);
-        if (got < 0 && errno == EINTR && !interrupt_seen()) {
-            continue;
-        }
-        if (got < 0) {
-            return errno;
-        }
-        if (got == 0) {
-            break;
-        }
-        done += (size_t)got;
-    }
-    *ret_len = done;
-    return 0;
-}
-
-int write_whole(int fd, const void *buf, size_t len) {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t put = write(fd, (const char *)buf + done, len - done);
-        if (put < 0 && errno == EINTR && !interrupt_seen()) {
-            continue;
-        }
-        if (put < 0) {
-            return errno;
-        }
-        done += (size_t)put;
-    }
-    return 0;
-}
-
-uint64_t file_left(int fd) {
-    struct stat about;
-    off_t at = lseek(fd, 0, SEEK_CUR);
-    if (at < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        return UINT64_MAX;
-    }
-    return about.st_size > at ? (uint64_t)(about.st_size - at) : 0;
-}
-
 size_t chunk_at(uint64_t offset, uint64_t left) {
     uint64_t len = CLI_CHUNK - offset % CLI_CHUNK;
     return (size_t)(len < left ? len : left);

@@ -25,10 +25,16 @@ int target_fail(struct target *target, int code, uint64_t offset);
 /* CLI_OK if the range lies in the device; otherwise it is reported. */
 int target_check_range(struct target *target, uint64_t offset, uint64_t len);
 
-/* Read until @p len bytes are there or the file ends. 0, or an errno value; EINTR after an interrupt. */
-int read_whole(int fd, void *buf, size_t len, size_t *ret_len);
-/* Write all of it. 0, or an errno value. */
-int write_whole(int fd, const void *buf, size_t len);
+/* Open a file that the command line names; relative paths begin where the command was given. -1 and errno on failure. */
+int open_file(const struct cli *cli, const char *path, int flags);
+/* Whether two paths lead to the same file or block device. */
+bool same_storage(const struct cli *cli, const char *path, const char *other);
+/* Read until @p len bytes are there or the file ends. 0, or an errno value; EINTR when the command is to end. */
+int read_whole(const struct cli *cli, int fd, void *buf, size_t len, size_t *ret_len);
+/* The same, but what is there is enough; 0 bytes at the end. */
+int read_some(const struct cli *cli, int fd, void *buf, size_t len, size_t *ret_len);
+/* Write all of it. 0, or an errno value; EINTR when the command is to end. */
+int write_whole(const struct cli *cli, int fd, const void *buf, size_t len);
 /* Bytes from the file's position to its end, or UINT64_MAX where that cannot be told, as of a pipe. */
 uint64_t file_left(int fd);
 /* Bytes from @p offset to the next multiple of CLI_CHUNK, or @p left if that is less. */

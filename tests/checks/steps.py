@@ -125,6 +125,16 @@ class Step:
         else:
             self.failed += 1
 
+    def tap(self, *command):
+        """Runs a program that speaks TAP: its cases count."""
+        self.log.flush()
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            log.seek(0, os.SEEK_END)
+            code = self.run(command, fatal=False)
+            passed, failed = count_program({"result": "OK" if code == 0 else "FAIL", "stdout": log.read()})
+        self.passed += passed
+        self.failed += failed
+
     @staticmethod
     def tests(folder, suites):
         """The tests of suites, as meson tells of them."""
@@ -177,6 +187,13 @@ def gcc(step):
         step.test("build-tests", (), ("--timeout-multiplier", "0"))
     else:
         step.test("build-tests", (), ("--timeout-multiplier", "4"))
+
+
+def nbd(step):
+    step.build("build-tests", "-Ddocs=true")
+    for name in ("exports", "control", "files"):
+        step.tap("timeout", "900", "/usr/bin/python3", "-B", f"tests/nbd/test_nbd_{name}.py",
+                 "build-tests/examples/selsnap", "build-tests/examples/nbdkit/nbdkit-selsnap-plugin.so")
 
 
 def clang(step):
@@ -284,6 +301,7 @@ FULL = ("ci", "long")
 LONG = ("long",)
 STEPS = [
     Step("gcc", EVERY, gcc),
+    Step("nbd", FULL, nbd, after=["gcc"]),
     Step("clang", FULL, clang),
     Step("asan", FULL, asan),
     Step("cppcheck", EVERY, cppcheck),
