@@ -18,6 +18,8 @@ enum option_kind {
     KIND_POLICY,       /* uint64_t, SELSNAP_POLICY_* */
     KIND_UNDESIGNATED, /* uint64_t, SELSNAP_UNDESIGNATED_* */
     KIND_TIME,         /* int64_t, nanoseconds since 1970 */
+    KIND_CHOICE,       /* struct choice, by text or by nothing; may be repeated */
+    KIND_NUMBER,       /* struct choice, by the number of a partition; may be repeated */
 };
 
 struct option_row {
@@ -97,7 +99,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_REASON] = {"reason", "TEXT", "why it is held", KIND_TEXT, 0, PLACE(reason)},
     [OPT_LOCK] = {"lock", NULL, "nobody can release it before its end, nor make that earlier", KIND_FLAG, 0, 0},
     [OPT_HOLD] = {"hold", "NUMBER", "the hold to release, as 'holds' lists it", KIND_SIZE, 0, PLACE(hold)},
-    [OPT_DRY_RUN] = {"dry-run", NULL, "delete nothing; tell what would be deleted, and what that would free", KIND_FLAG,
+    [OPT_DRY_RUN] = {"dry-run", NULL, "change nothing; tell what would be deleted and freed, or saved", KIND_FLAG,
                      0, 0},
     [OPT_KEEP_LAST] = {"keep-last", "N", "keep the newest N", KIND_SIZE, 0, PLACE(keep_last)},
     [OPT_KEEP_HOURLY] = {"keep-hourly", "N", "keep the newest of each of N hours that have one", KIND_SIZE, 0,
@@ -122,13 +124,36 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_CONTROL] = {"control", "SOCKET",
                      "of the server that has the store open; or else $SELSNAP_CONTROL, or else STORE.control",
                      KIND_TEXT, 0, PLACE(control)},
+    [OPT_PARTITION] = {"partition", "N", "this partition of the origin; with --file, --in-use or --metadata, where these are", KIND_NUMBER, 0, 0},
+    [OPT_FILE] = {"file", "PATH",
+                  "content of this file, or of all in this folder, of an ext2, 3 or 4 file system; may be repeated",
+                  KIND_CHOICE, 0, 0},
+    [OPT_MOUNTED_FILE] = {"mounted-file", "PATH",
+                          "content of this file of a mounted file system on the origin (ext2, 3, 4, XFS)",
+                          KIND_CHOICE, 0, 0},
+    [OPT_IN_USE] = {"in-use", NULL, "what that file system has in use", KIND_CHOICE, 0, 0},
+    [OPT_METADATA] = {"metadata", NULL, "what that file system keeps beside the content of files", KIND_CHOICE, 0, 0},
+    [OPT_MINUS_PARTITION] = {"minus-partition", "N", "but no block of this partition", KIND_NUMBER, 0,
+                             0},
+    [OPT_MINUS_FILE] = {"minus-file", "PATH", "but no block with content of this file, or of those in this folder",
+                        KIND_CHOICE, 0, 0},
+    [OPT_MINUS_MOUNTED_FILE] = {"minus-mounted-file", "PATH", "but no block with content of this mounted file",
+                                KIND_CHOICE, 0, 0},
+    [OPT_FS] = {"fs", "N", "the partition that the file system is on; if not given, the one --partition, or the whole origin", KIND_NUMBER, 0, 0},
+    [OPT_UNSETTLED] = {"unsettled", NULL, "take a file system that is mounted as its maps are, though they may lag",
+                       KIND_CHOICE, 0, 0},
     [OPT_SET] = {"set", "SIZE", "set the quota; 0: none", KIND_SIZE, 0, PLACE(set)},
 };
+
+/* In the masks of commands, what the options that choose blocks have in common stands for each of them. */
+static uint64_t bit_of(int id) {
+    return OPT_BIT(rows[id].kind == KIND_CHOICE || rows[id].kind == KIND_NUMBER ? (int)OPT_PARTITION : id);
+}
 
 void args_print_options(struct cli *cli, uint64_t options) {
     for (int id = 0; id < OPT_COUNT; id++) {
         const struct option_row *row = &rows[id];
-        if ((options & OPT_BIT(id)) == 0) {
+        if ((options & bit_of(id)) == 0) {
             continue;
         }
         char left[64];
@@ -175,6 +200,22 @@ static int add_property(struct cli *cli, const char *text) {
     args->properties[args->property_count].key = key;
     args->properties[args->property_count].value = equals + 1;
     args->property_count++;
+    return CLI_OK;
+}
+
+static int add_choice(struct cli *cli, enum option_id id, const char *text) {
+    struct args *args = &cli->args;
+    struct choice choice = {(int)id, text, 0};
+    if (rows[id].kind == KIND_NUMBER &&
+        (!size_parse(text, &choice.number) || choice.number == 0 || choice.number > UINT32_MAX)) {
+        return fail_usage(cli, "--%s '%s': not the number of a partition", rows[id].name, text);
+    }
+    struct choice *grown = realloc(args->choices, (args->choice_count + 1) * sizeof(*grown));
+    if (grown == NULL) {
+        return fail(cli, SELSNAP_ENOMEM, "--%s", rows[id].name);
+    }
+    args->choices = grown;
+    args->choices[args->choice_count++] = choice;
     return CLI_OK;
 }
 
@@ -237,6 +278,10 @@ static int take_value(struct cli *cli, const struct option_row *row, const char 
     case KIND_POLICY:
         result = take_choice(cli, row, text, policies, 2);
         break;
+    case KIND_CHOICE:
+    case KIND_NUMBER:
+        result = add_choice(cli, (enum option_id)(row - rows), text);
+        break;
     case KIND_UNDESIGNATED:
         result = take_choice(cli, row, text, answers, 3);
         break;
@@ -245,15 +290,15 @@ static int take_value(struct cli *cli, const struct option_row *row, const char 
 }
 
 static bool repeatable(enum option_kind kind) {
-    return kind == KIND_RANGE || kind == KIND_PROPERTY || kind == KIND_FLAG;
+    return kind == KIND_RANGE || kind == KIND_PROPERTY || kind == KIND_FLAG || kind == KIND_CHOICE || kind == KIND_NUMBER;
 }
 
 static int take_option(struct cli *cli, enum option_id id, const char *text) {
     const struct option_row *row = &rows[id];
-    if (args_given(&cli->args, id) && !repeatable(row->kind)) {
+    if ((cli->args.given & bit_of((int)id)) != 0 && !repeatable(row->kind)) {
         return fail_usage(cli, "--%s is given twice", row->name);
     }
-    cli->args.given |= OPT_BIT(id);
+    cli->args.given |= bit_of((int)id);
     return take_value(cli, row, text);
 }
 
@@ -296,7 +341,7 @@ static int parse(struct cli *cli, int argc, char **argv) {
     int count = 0;
     memset(options, 0, sizeof(options));
     for (int id = 0; id < OPT_COUNT; id++) {
-        if ((cli->command->options & OPT_BIT(id)) == 0) {
+        if ((cli->command->options & bit_of(id)) == 0) {
             continue;
         }
         options[count].name = rows[id].name;
@@ -346,4 +391,5 @@ void args_free(struct args *args) {
     free(args->properties);
     free(args->ranges.items);
     free(args->minus.items);
+    free(args->choices);
 }

@@ -33,6 +33,13 @@ struct range_list {
     size_t count;
 };
 
+/* One of OPT_PARTITION to OPT_UNSETTLED, and what came with it. */
+struct choice {
+    int option;
+    const char *text; /* NULL: it takes none. */
+    uint64_t number;  /* Of a partition. */
+};
+
 /* What the command line said. Text points into argv. */
 struct args {
     uint64_t given; /* Bits of enum option_id: which options were there. */
@@ -74,6 +81,8 @@ struct args {
     uint64_t keep_yearly;
     struct range_list ranges;
     struct range_list minus;
+    struct choice *choices; /* In their order. */
+    size_t choice_count;
     selsnap_property *properties; /* Keys are copies, values point into argv. */
     uint32_t property_count;
     char **names; /* The words that are not options. */
@@ -140,6 +149,16 @@ enum option_id {
     OPT_TIMEOUT,
     OPT_PROGRESS,
     OPT_CONTROL,
+    OPT_PARTITION, /* Its bit is that of all the following. */
+    OPT_FILE,
+    OPT_MOUNTED_FILE,
+    OPT_IN_USE,
+    OPT_METADATA,
+    OPT_MINUS_PARTITION,
+    OPT_MINUS_FILE,
+    OPT_MINUS_MOUNTED_FILE,
+    OPT_FS,
+    OPT_UNSETTLED,
     OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -294,6 +313,12 @@ bool interrupt_seen(void);
 bool stop_asked(const struct cli *cli);
 
 /* session.c */
+/* choices.c */
+/* Whether there is a choice that adds blocks. */
+bool choices_add(const struct args *args);
+/* Add to the subset what was chosen, or take out what was chosen to be left out. Returns an exit code. */
+int choices_apply(struct cli *cli, selsnap_subset *subset, bool minus);
+
 /* Open the store and the origin, and a context on them; read-only unless @p writable. Returns an exit code. */
 int session_open(struct cli *cli, bool writable);
 /* The two devices alone. */
@@ -357,6 +382,7 @@ int cmd_group_check(struct cli *cli);
 int cmd_group_create(struct cli *cli);
 int cmd_group_list(struct cli *cli);
 int cmd_grow(struct cli *cli);
+int cmd_shrink(struct cli *cli);
 int cmd_hold(struct cli *cli);
 int cmd_holds(struct cli *cli);
 int cmd_import(struct cli *cli);

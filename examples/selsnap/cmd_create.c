@@ -42,7 +42,7 @@ int create_snapshot(struct cli *cli, uint32_t flags) {
         result = session_open(cli, true);
     }
     /* A saved subset, and the whole origin, are known to the store: no copy of their ranges is made. */
-    bool own_ranges = args->ranges.count > 0 || args->minus.count > 0;
+    bool own_ranges = args->ranges.count > 0 || args->minus.count > 0 || args->choice_count > 0;
     selsnap_subset *subset = NULL;
     if (result == CLI_OK && own_ranges) {
         result = session_subset(cli, &subset);
@@ -85,12 +85,21 @@ static int tell_subset(struct cli *cli, const char *name, const selsnap_subset *
     return CLI_OK;
 }
 
+/* In the form that --range takes. In JSON they are there already. */
+static void print_ranges(struct cli *cli, const selsnap_subset *subset) {
+    selsnap_range range = {0, 0};
+    while (!cli->json && selsnap_subset_next(subset, range.offset + range.len, &range) == SELSNAP_OK) {
+        fprintf(cli->out, "  %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
+    }
+}
+
 int cmd_subset_save(struct cli *cli) {
     const char *name = cli->args.names[0];
     selsnap_subset *subset = NULL;
+    bool dry = args_given(&cli->args, OPT_DRY_RUN);
     int result = check_selection(cli);
     if (result == CLI_OK) {
-        result = session_open(cli, true);
+        result = session_open(cli, !dry);
     }
     if (result == CLI_OK) {
         result = session_subset(cli, &subset);
@@ -98,8 +107,11 @@ int cmd_subset_save(struct cli *cli) {
     if (result != CLI_OK) {
         return result;
     }
-    int code = selsnap_designation_save(cli->ss, name, subset, NULL);
+    int code = dry ? SELSNAP_OK : selsnap_designation_save(cli->ss, name, subset, NULL);
     result = code == SELSNAP_OK ? tell_subset(cli, name, subset) : fail(cli, code, "subset '%s'", name);
+    if (dry && result == CLI_OK) {
+        print_ranges(cli, subset);
+    }
     selsnap_subset_close(subset);
     return result;
 }
@@ -152,11 +164,7 @@ int cmd_subset_show(struct cli *cli) {
         return fail_with(cli, code, code == SELSNAP_ENOENT ? "no such subset" : "", "subset '%s'", name);
     }
     result = tell_subset(cli, name, subset);
-    selsnap_range range = {0, 0};
-    /* In the form that --range takes. */
-    while (!cli->json && selsnap_subset_next(subset, range.offset + range.len, &range) == SELSNAP_OK) {
-        fprintf(cli->out, "  %" PRIu64 ":%" PRIu64 "\n", range.offset, range.len);
-    }
+    print_ranges(cli, subset);
     selsnap_subset_close(subset);
     return result;
 }

@@ -12,7 +12,8 @@ enum { KINDS = sizeof(kind_names) / sizeof(kind_names[0]) };
 
 /* With blocks given: a new one. Without: a snapshot becomes one. */
 int cmd_bookmark(struct cli *cli) {
-    const uint64_t blocks = OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS);
+    const uint64_t blocks = OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS) |
+                            OPT_BIT(OPT_PARTITION);
     if ((cli->args.given & blocks) != 0) {
         return create_snapshot(cli, SELSNAP_SNAPSHOT_BOOKMARK);
     }

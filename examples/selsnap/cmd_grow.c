@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * grow: give the store more room, or make the live device longer.
+ * grow: give the store more room, or make the live device longer. shrink: make that shorter.
  */
 #include "cli.h"
 #include <inttypes.h>
@@ -48,4 +48,33 @@ int cmd_grow(struct cli *cli) {
         code = get_size(cli, live, &now);
     }
     return code == SELSNAP_OK ? tell_grown(cli, live, before, now) : fail(cli, code, live ? "origin" : "store");
+}
+
+int cmd_shrink(struct cli *cli) {
+    const struct args *args = &cli->args;
+    if (!args_given(args, OPT_SIZE)) {
+        return fail_usage(cli, "needs --size");
+    }
+    if (cli->served != NULL) {
+        return fail_with(cli, SELSNAP_ELOCKED, "a server has it open", "origin");
+    }
+    int result = session_open(cli, true);
+    if (result != CLI_OK) {
+        return result;
+    }
+    uint64_t before = selsnap_size(cli->ss);
+    int code = selsnap_shrink_origin(cli->ss, args->size);
+    if (code != SELSNAP_OK) {
+        return fail(cli, code, "origin");
+    }
+    uint64_t now = selsnap_size(cli->ss);
+    if (cli->json) {
+        return json_emit(cli, json_pack("{s:o, s:o}", "origin_bytes", json_u64(now), "cut_bytes",
+                                        json_u64(before - now)));
+    }
+    char size[32];
+    char less[32];
+    fprintf(cli->out, "the live device has %s, %s less than before\n", size_text(now, size, sizeof(size)),
+            size_text(before - now, less, sizeof(less)));
+    return CLI_OK;
 }

@@ -157,7 +157,7 @@ static int export_to(struct cli *cli, int fd) {
     options.token = given ? &token : NULL;
     result = result == CLI_OK ? session_find(cli, &snapshot) : result;
     result = result == CLI_OK ? find_base(cli, &options.base_id) : result;
-    if (result == CLI_OK && (args->subset != NULL || args->ranges.count > 0 || args->minus.count > 0)) {
+    if (result == CLI_OK && (args->subset != NULL || args->ranges.count > 0 || args->minus.count > 0 || args->choice_count > 0)) {
         result = session_subset(cli, &subset);
         options.subset = subset;
     }

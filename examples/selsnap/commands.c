@@ -18,7 +18,8 @@
 #define REPAIR_OPTIONS                                                                                         \
     ((COMMON & ~OPT_BIT(OPT_READ_ONLY) & ~OPT_BIT(OPT_CONTROL)) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_JOURNAL_SIZE) | OPT_BIT(OPT_FORCE) | \
      OPT_BIT(OPT_AS_TAKEN) | OPT_BIT(OPT_PROGRESS))
-#define SUBSET_OPTIONS (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS))
+#define SUBSET_OPTIONS \
+    (OPT_BIT(OPT_SUBSET) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_WHOLE) | OPT_BIT(OPT_MINUS) | OPT_BIT(OPT_PARTITION))
 #define PAIR_OPTIONS (OPT_BIT(OPT_STORE) | OPT_BIT(OPT_ORIGIN) | OPT_BIT(OPT_CONTROL))
 #define STREAMS_MAX 10000
 #define PLACE_OPTIONS (OPT_BIT(OPT_LIVE) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_LENGTH))
@@ -26,13 +27,15 @@
 static const struct command commands[] = {
     {"format", "", 0, 0, FORMAT_OPTIONS, cmd_format, "make an empty store for an origin",
      "The origin's path is recorded, so that later commands find it without -o.", true},
-    {"subset save", "NAME", 1, 1, COMMON | SUBSET_OPTIONS, cmd_subset_save, "save a set of blocks under a name",
-     "What is added is rounded outward to blocks. An old subset of that name loses it; its snapshots stay.", false},
+    {"subset save", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_DRY_RUN), cmd_subset_save, "save a set of blocks under a name",
+     "What is added is rounded outward to blocks. An old subset of that name loses it; its snapshots stay.\n"
+     "With --dry-run: tell which blocks it would have, and save nothing.", false},
     {"subset list", "", 0, 0, COMMON, cmd_subset_list, "list the saved subsets", "", false},
     {"subset show", "NAME", 1, 1, COMMON, cmd_subset_show, "print a saved subset's ranges", "", false},
     {"subset delete", "NAME", 1, 1, COMMON, cmd_subset_delete, "forget a saved subset; its snapshots stay", "", false},
     {"create", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_PROPERTY), cmd_create,
-     "make a snapshot of some blocks, or of all", "Without --subset, --range and --minus: the whole origin.", false},
+     "make a snapshot of some blocks, or of all", "Without options that choose blocks, or only with such that leave some out: the whole origin.\n"
+     "Files are looked for as the origin is now; a mounted file system is frozen first (fsfreeze), or asked itself.", false},
     {"bookmark", "NAME", 1, 1, COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_PROPERTY), cmd_bookmark,
      "turn a snapshot into a bookmark, or make a new one",
      "A bookmark records which blocks change, for 'diff', and keeps no data. A snapshot that becomes one loses its data.\n"
@@ -111,6 +114,10 @@ static const struct command commands[] = {
      "With --size, a file becomes so long. Without: the store takes all of its file or block device, which was made\n"
      "longer before. It does not become shorter. Works on a full store.\n"
      "With --live, the same for the origin; snapshots keep the size that it had when they were made.", false},
+    {"shrink", "", 0, 0, COMMON | OPT_BIT(OPT_SIZE), cmd_shrink, "make the live device shorter",
+     "To --size bytes. Snapshots keep the size that it had when they were made, and must share no block behind the new\n"
+     "end with it: 'zero --live' there preserves what they need. Its file or block device is left as it is, and may be\n"
+     "made shorter afterwards.", false},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", "", false},
     {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", "", false},
     {"export", "NAME", 1, 1,

@@ -246,7 +246,8 @@ int session_subset(struct cli *cli, selsnap_subset **ret_subset) {
         return fail_with(cli, code, detail, "subset '%s'", args->subset != NULL ? args->subset : "");
     }
     int result = CLI_OK;
-    if (args->subset == NULL && args->ranges.count == 0) {
+    bool some = args->subset != NULL || args->ranges.count > 0 || choices_add(args);
+    if (!some || args_given(args, OPT_WHOLE)) {
         code = selsnap_subset_complement(subset);
         result = code == SELSNAP_OK ? CLI_OK : fail_with(cli, code, "", "whole origin");
     }
@@ -254,7 +255,13 @@ int session_subset(struct cli *cli, selsnap_subset **ret_subset) {
         result = change_subset(cli, subset, &args->ranges, true);
     }
     if (result == CLI_OK) {
+        result = choices_apply(cli, subset, false);
+    }
+    if (result == CLI_OK) {
         result = change_subset(cli, subset, &args->minus, false);
+    }
+    if (result == CLI_OK) {
+        result = choices_apply(cli, subset, true);
     }
     if (result == CLI_OK && selsnap_subset_block_count(subset) == 0) {
         result = fail_with(cli, SELSNAP_EINVAL, "no block is left", "subset");

@@ -6,6 +6,7 @@
 #include <et/com_err.h>
 #include <ext2fs/ext2fs.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +45,18 @@ static int map_error(errcode_t error) {
     }
 }
 
+static pthread_once_t texts_once = PTHREAD_ONCE_INIT;
+
+static void load_texts(void) {
+    (void)add_error_table(&et_ext2_error_table);
+}
+
 /* what: of the file system, such as "inode 12". */
 static int fail_on(struct walk *walk, errcode_t error, const char *what) {
     if (error == 0) {
         return SELSNAP_OK;
     }
+    (void)pthread_once(&texts_once, load_texts);
     return ssn_select_fail(walk->selection, map_error(error), "%s, file system at %" PRIu64 ": %s: %s", walk->path,
                            walk->offset, what, error_message(error));
 }

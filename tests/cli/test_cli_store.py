@@ -246,6 +246,28 @@ class Grow(CliTest):
         self.refused("SELSNAP_EINVAL", "grow", "--live", "--size", "8M")
         self.cmd("check")
 
+    def test_shrink__live_device__snapshots_keep_what_was_cut_off(self):
+        self.store_size = "32M"
+        self.format("--force")
+        self.cmd("create", "a")
+        old = bytes(self.content)
+        self.assertIn("write zeros", str(self.refused("SELSNAP_EBUSY", "shrink", "--size", "6M")))
+        self.cmd("zero", "--live", "--offset", "6M", "--length", "2M")
+        result = self.cmd("shrink", "--size", "6M", "--json").json
+        self.assertEqual(result, {"origin_bytes": 6 * MIB, "cut_bytes": 2 * MIB})
+        os.truncate(self.origin, 6 * MIB)
+        self.assertEqual(self.cmd("read", "a", "--origin-changed").out, old)
+        self.cmd("create", "b", "--origin-changed")
+        self.assertEqual(self.cmd("show", "b", "--json").json["origin_bytes"], 6 * MIB)
+        self.refused("SELSNAP_ETOOSMALL", "restore", "a")
+        self.cmd("restore", "a", "--range", "0:6M")
+        self.cmd("grow", "--live", "--size", "8M")
+        self.cmd("restore", "a")
+        self.assertEqual(self.get(self.origin), old)
+        self.cmd("check")
+        self.cmd("shrink", code=USAGE)
+        self.refused("SELSNAP_EINVAL", "shrink", "--size", "9M")
+
     def test_grow__not_possible__refused(self):
         before = self.get(self.store)
         self.assertIn("shorter", self.refused("SELSNAP_EINVAL", "grow", "--size", "3M")["hint"])
