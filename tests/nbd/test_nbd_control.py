@@ -260,7 +260,7 @@ class Socket(NbdTest):
     def test_parameters__wrong__refused_with_the_reason(self):
         for words, told in ((["memory=x"], "not a size"), (["undesignated=x"], "one of error, zeros, live"),
                             (["policy=x"], "one of fail, give-up"), (["x=y"], "unknown parameter 'x'"),
-                            (["origin=/dev/null"], "origin"), (["memory=1M"], "memory")):
+                            (["origin=/dev/null"], "neither a file nor a block device"), (["memory=1M"], "memory")):
             with self.assertRaisesRegex(AssertionError, told):
                 Server(self, *words)
 
