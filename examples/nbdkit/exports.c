@@ -141,6 +141,14 @@ void *export_open(int readonly) {
     return enlist(server, handle);
 }
 
+static void end(struct handle *handle) {
+    int code = selsnap_view_close(handle->view);
+    if (code != SELSNAP_OK) {
+        (void)tell_failure(code, "closing a snapshot: what was written since the last flush is lost");
+    }
+    free(handle);
+}
+
 void export_close(void *handle) {
     struct server *server = the_server();
     struct handle *export = handle;
@@ -151,16 +159,16 @@ void export_close(void *handle) {
     }
     *place = export->next;
     pthread_mutex_unlock(&server->handles_lock);
-    int code = selsnap_view_close(export->view);
-    if (code != SELSNAP_OK) {
-        (void)tell_failure(code, "closing a snapshot: what was written since the last flush is lost");
-    }
-    free(export);
+    end(export);
 }
 
 void exports_close_all(struct server *server) {
-    while (server->handles != NULL) {
-        export_close(server->handles);
+    struct handle *handle = server->handles;
+    server->handles = NULL;
+    while (handle != NULL) {
+        struct handle *next = handle->next;
+        end(handle);
+        handle = next;
     }
 }
 

@@ -204,7 +204,10 @@ static int open_file_device(const char *role, const char *path, selsnap_device *
     int error = 0;
     int code = selsnap_device_open_file(path, flags, 0, ret_device, &error);
     if (code != SELSNAP_OK) {
-        nbdkit_error("%s '%s': %s", role, path, error != 0 ? strerror(error) : selsnap_strerror(code));
+        nbdkit_error("%s '%s': %s", role, path,
+                     code == SELSNAP_EINVAL ? "neither a file nor a block device"
+                     : error != 0           ? strerror(error)
+                                            : selsnap_strerror(code));
     }
     return code == SELSNAP_OK ? 0 : -1;
 }
@@ -359,4 +362,6 @@ static struct nbdkit_plugin plugin = {
     .extents = export_extents,
 };
 
+/* The macro defines it without declaring it. */
+NBDKIT_DLL_PUBLIC struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)

@@ -44,11 +44,16 @@ class Server:
                  *parameters], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=box.dir)
         box.addCleanup(self.kill)
         deadline = time.monotonic() + HANG
-        while not os.path.exists(self.socket):
+        while not self.answers():
             if self.process.poll() is not None:
                 raise AssertionError(f"nbdkit ended with {self.process.returncode}: {self.log()}")
             box.assertLess(time.monotonic(), deadline, "nbdkit does not begin")
             time.sleep(0.01)
+
+    def answers(self):
+        """Whether the socket is listened on."""
+        with socket.socket(socket.AF_UNIX) as link:
+            return link.connect_ex(self.socket) == 0
 
     def log(self):
         with open(self.log_name, encoding="utf-8", errors="replace") as log:
