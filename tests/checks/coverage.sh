@@ -17,7 +17,7 @@ cd "$root"
 command -v gcovr >/dev/null || { echo "there is no gcovr" >&2; exit 1; }
 if [ ! -f "$dir/build.ninja" ]; then
     rm -rf "$dir"
-    meson setup "$dir" -Dwerror=true -Db_coverage=true -Doptimization=1 -Dtools=false
+    meson setup "$dir" -Dwerror=true -Db_coverage=true -Doptimization=1 -Ddebug=false -Dtools=false
 fi
 find "$dir" -name '*.gcda' -delete
 if [ -n "${SSN_COVERAGE_SUITES:-}" ]; then
@@ -34,10 +34,10 @@ tests = json.load(sys.stdin)
 wanted = [test for test in tests if test["name"] in names or suites & {suite.split(":")[1] for suite in test["suite"]}]
 print(*sorted({os.path.relpath(word, sys.argv[1]) for test in wanted for word in test["cmd"] if word.startswith(sys.argv[1])}))
 ' "$dir" test_alloc test_repair test_repair_faults test_repair_large test_set_aside damage)
-    SSN_TEST_SHARE=7 meson test -C "$dir" --no-rebuild --timeout-multiplier 4 --suite unit --suite api --suite fuzz
+    SSN_TEST_SHARE=31 meson test -C "$dir" --no-rebuild --timeout-multiplier 4 --suite unit --suite api --suite fuzz
     meson test -C "$dir" --no-rebuild --timeout-multiplier 4 test_alloc test_repair test_repair_faults test_repair_large \
         test_set_aside
-    "$dir/tests/damage/damage" --part 1/32
+    "$dir/tests/damage/damage" --part 1/64
 fi
 gcovr --root "$root" --filter "$root/src/" --object-directory "$dir" "$dir" --exclude-unreachable-branches \
     --exclude-branches-by-pattern '.*\bassert\(.*' \

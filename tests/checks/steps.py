@@ -174,13 +174,16 @@ class Step:
 
 
 CLANG = {"CC": "clang"}
+# What debuggers need to name lines, and no more: it halves the time of compiling.
+LINES = ("-Ddebug=false", "-Dc_args=-g1")
+TESTED = ("-Ddocs=true", *LINES)
 # Optimized less: compiling takes longer than running there.
-SANITIZED = ("-Doptimization=1", "-Db_lundef=false")
+SANITIZED = ("-Doptimization=1", *LINES, "-Db_lundef=false")
 WITHOUT_TOOLS = (*SANITIZED, "-Dtools=false")
 
 
 def gcc(step):
-    step.build("build-tests", "-Ddocs=true")
+    step.build("build-tests", *TESTED)
     if step.mode == "quick":
         step.test("build-tests", ("unit", "api", "abi", "house", "readme", "docs", "compat", "fuzz"))
     elif step.mode == "long":
@@ -190,15 +193,16 @@ def gcc(step):
 
 
 def nbd(step):
-    step.build("build-tests", "-Ddocs=true")
+    step.build("build-tests", *TESTED)
     for name in ("exports", "control", "files"):
         step.tap("timeout", "900", "/usr/bin/python3", "-B", f"tests/nbd/test_nbd_{name}.py",
                  "build-tests/examples/selsnap", "build-tests/examples/nbdkit/nbdkit-selsnap-plugin.so")
 
 
 def clang(step):
-    step.build("build-clang", env=CLANG)
-    step.test("build-clang", ("unit",))  # MemorySanitizer's step, which is of clang too, has the others
+    # MemorySanitizer's step, which is of clang too, builds and runs more tests.
+    step.build("build-clang", *LINES, env=CLANG, suites=("unit",), also=["examples/selsnap"])
+    step.test("build-clang", ("unit",))
 
 
 def asan(step):
@@ -220,7 +224,7 @@ def msan(step):
 
 
 def valgrind(step):
-    step.build("build-tests", "-Ddocs=true")
+    step.build("build-tests", *TESTED)
     is_long = step.mode == "long"
     step.test("build-tests", ("unit", "api"),
               ("--timeout-multiplier", "10", "--wrapper",
@@ -230,7 +234,7 @@ def valgrind(step):
 
 def go(step):
     # What is installed, and no more, unless step gcc has built all.
-    told = subprocess.run(["meson", "introspect", "--targets", step.setup("build-tests", "-Ddocs=true")],
+    told = subprocess.run(["meson", "introspect", "--targets", step.setup("build-tests", *TESTED)],
                           stdout=subprocess.PIPE, check=True).stdout
     wanted = [name for target in json.loads(told) if target["installed"] and target["type"] != "custom"
               for name in target["filename"]]
@@ -246,7 +250,7 @@ def go(step):
 
 
 def tidy(step):
-    step.build("build-clang", env=CLANG)
+    step.build("build-clang", *LINES, env=CLANG, suites=("unit",), also=["examples/selsnap"])
     # What is compiled for two programs is checked once.
     commands = json.loads((ROOT / "build-clang" / "compile_commands.json").read_text(encoding="utf-8"))
     once = {command["file"]: command for command in reversed(commands)}
@@ -276,7 +280,7 @@ def coverage(step):
 
 
 def python(step):
-    step.build("build-tests", "-Ddocs=true")
+    step.build("build-tests", *TESTED)
     cases = ROOT / "build-python" / "cases.xml"
     cases.unlink(missing_ok=True)
     code = step.run([sys.executable, "-B", "bindings/python/test_wheel.py", cases.parent, "build-tests"],

@@ -9,7 +9,7 @@
  * - writes that preserve nothing work;
  * - a check finds it.
  *
- *     damage              a share of the bits and replacements that takes about a minute
+ *     damage              a share of the bits and replacements that takes less than a minute
  *     damage --all        every bit, every replacement; hours
  *     damage --only NAME  one variant, in this process; how to repeat a failure
  *     damage --part I/N   with the others: the I-th of N parts

@@ -61,8 +61,8 @@ static void add(struct variants *list, unsigned scene, enum variant_kind kind, u
     list->item[list->count++] = (struct variant){scene, (uint8_t)kind, at, other};
 }
 
-/* Which bits of a page are flipped. CI: all of a superblock, of a sector's header and of a page's header; otherwise a
- * bit of some bytes, chosen by where they are. */
+/* Which bits of a page are flipped. In a build: one or two of each byte of a superblock, of a sector's header and of a
+ * page's header; otherwise a bit of some bytes, chosen by where they are. */
 static void list_bits(struct variants *list, unsigned scene, uint8_t kind, uint64_t page, bool all) {
     uint64_t end = kind == PAGE_SUPER ? 512 : SCENE_PAGE;
     for (uint64_t byte = 0; byte < end; byte++) {
@@ -75,9 +75,11 @@ static void list_bits(struct variants *list, unsigned scene, uint8_t kind, uint6
             }
         } else if (header) {
             add(list, scene, VARIANT_BIT, first + byte % 8, 0);
-            add(list, scene, VARIANT_BIT, first + (byte + 3) % 8, 0);
-        } else if ((page + byte) % 30 == 0) {
-            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 30) % 8, 0);
+            if (kind == PAGE_SUPER) {
+                add(list, scene, VARIANT_BIT, first + (byte + 3) % 8, 0);
+            }
+        } else if ((page + byte) % 60 == 0) {
+            add(list, scene, VARIANT_BIT, first + (page * 5 + byte / 60) % 8, 0);
         }
     }
 }
