@@ -270,15 +270,18 @@ static int find_range(struct walk *walk, uint64_t block, struct ssn_block_range 
     return SELSNAP_OK;
 }
 
+int ssn_diff_check_within(struct selsnap *ss, const selsnap_subset *within) {
+    if (within == NULL || (within->device_bytes == ss->origin_bytes && within->block_bytes == ss->block_bytes)) {
+        return SELSNAP_OK;
+    }
+    return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                    "the subset was made for a device or block size other than this one's");
+}
+
 int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint64_t offset,
                   selsnap_diff_range *ret_range) {
     struct walk walk = {.ss = ss, .within = options->within};
     int rc = ssn_check_usable(ss);
-    if (rc == SELSNAP_OK && walk.within != NULL &&
-        (walk.within->device_bytes != ss->origin_bytes || walk.within->block_bytes != ss->block_bytes)) {
-        rc = ssn_fail(&ss->report, SELSNAP_EINVAL,
-                      "the subset was made for a device or block size other than this one's");
-    }
     uint64_t bytes = options->to_id == 0 ? ss->origin_bytes : ss->extent_bytes;
     if (rc == SELSNAP_OK && offset > bytes) {
         rc = ssn_fail(&ss->report, SELSNAP_ERANGE, "byte %" PRIu64 " is not inside the device of %" PRIu64 " bytes",
