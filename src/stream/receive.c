@@ -52,7 +52,7 @@ static int check_sizes(struct receive *receive) {
     for (size_t i = 0; rc == SELSNAP_OK && i < receive->in.subset->range_count; i++) {
         const struct ssn_block_range *range = &receive->in.subset->ranges[i];
         uint64_t first = range->first * ratio;
-        uint64_t end = ssn_min_u64((range->first + range->count) * ratio, ss->block_count);
+        uint64_t end = ssn_min_u64((range->first + range->count) * ratio, receive->subset->block_count);
         rc = ssn_subset_add_blocks(receive->subset, first, end - first);
     }
     return rc == SELSNAP_OK ? ssn_subset_clone(&ss->mem, receive->subset, &receive->kept) : rc;

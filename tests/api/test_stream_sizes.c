@@ -74,10 +74,30 @@ static void test_import__backup_became_shorter__increment_goes_on(void **state) 
     streams_close(&streams);
 }
 
+/* Smaller blocks there: the source's last block ends behind the end, and the backup was longer than that. */
+static void test_import__smaller_blocks_and_became_shorter__same(void **state) {
+    (void)state;
+    struct streams streams;
+    struct tape full = {0};
+    const struct rig_options large = {.block_bytes = 16384, .origin_bytes = LONG};
+    const struct rig_options small = {.block_bytes = 4096, .origin_bytes = LONG, .blank = true};
+    rig_open(&streams.source, &large);
+    rig_open(&streams.backup, &small);
+    cut_off(&streams.source);
+    cut_off(&streams.backup);
+    uint64_t id = rig_snapshot(&streams.source, "one", 0, 0);
+    (void)streams_export(&streams, id, 0, &full);
+    streams_assert_same(&streams, id, streams_import(&streams, &full));
+    rig_assert_sound(&streams.backup);
+    tape_free(&full);
+    streams_close(&streams);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_export__origin_became_shorter__increment_of_what_it_was),
         cmocka_unit_test(test_import__backup_became_shorter__increment_goes_on),
+        cmocka_unit_test(test_import__smaller_blocks_and_became_shorter__same),
     };
     return cmocka_run_group_tests_name("stream-sizes", tests, NULL, NULL);
 }
