@@ -2,7 +2,6 @@
 /* See receive.h. */
 #include "receive.h"
 
-#include "apply.h"
 #include "changes.h"
 #include "designation.h"
 #include "livedev.h"
@@ -103,16 +102,10 @@ static int check_base(struct receive *receive, bool compare) {
     if ((header->flags & SSN_STREAM_FLAG_INCREMENT) == 0) {
         return SELSNAP_OK;
     }
-    struct ssn_received_record like = {.snapshot_id = header->base_snapshot_id, .point = header->base_point};
     struct ssn_received_record found;
-    selsnap_stream_id holds = SELSNAP_STREAM_ID_INIT;
     uint64_t id = 0;
-    memcpy(like.store_id, header->base_store_id, sizeof like.store_id);
-    int rc = ssn_received_find(ss, &like, &id, &found);
-    if (rc == SELSNAP_OK) {
-        ssn_received_tell(&found, &holds);
-    }
-    if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_apply_fits(header, &holds))) {
+    int rc = ssn_received_find_base(ss, header, &id, &found);
+    if (rc == SELSNAP_ENOENT) {
         return ssn_fail(&ss->report, SELSNAP_EBASE,
                         "the stream goes on from snapshot %" PRIu64 " at point %" PRIu64
                         " of another store, which was not imported here",
