@@ -205,14 +205,20 @@ void m_learn_changed(struct m_world *w) {
     }
 }
 
-/* Whether what met the cut came to be. */
+/* Whether what met the cut, or failed, came to be. */
 static void learn_pending(struct m_world *w) {
-    struct m_snap *s = w->pending_snap;
-    if (s != NULL) {
-        selsnap_snapshot_info info = {.struct_size = sizeof info};
-        s->live = selsnap_snapshot_find(w->rig.ss, s->name, &info) == SELSNAP_OK;
-        s->id = info.id;
-        m_say(w, "  %s is %sthere", s->name, s->live ? "" : "not ");
+    for (unsigned i = 0; i < SNAPS; i++) {
+        struct m_snap *s = &w->snaps[i];
+        if (s->doubtful || s == w->pending_snap) {
+            selsnap_snapshot_info info = {.struct_size = sizeof info};
+            s->live = selsnap_snapshot_find(w->rig.ss, s->name, &info) == SELSNAP_OK;
+            s->id = info.id;
+            m_say(w, "  %s is %sthere", s->name, s->live ? "" : "not ");
+            if (s->live) {
+                learn_changed(w, s);
+            }
+            s->doubtful = false;
+        }
     }
     w->pending_bytes = 0;
     w->pending_snap = NULL;

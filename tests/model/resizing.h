@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The model of test_resize and test_streams_random: what an origin that changes its size holds, and each snapshot of it. Content is kept padded
+ * The model of test_resize, test_streams_random and test_groups_random: what an origin that changes its size holds, and each snapshot of it. Content is kept padded
  * with zeros, up to the longest origin there may be.
  *
  * Which blocks a snapshot shares with the origin is known exactly: nothing is preserved ahead, and after a crash it is
@@ -16,6 +16,7 @@ enum { SECTOR = 512, BLOCKS_MOST = 96, SNAPS = 6, DESIGNATIONS = 2 };
 
 struct m_snap {
     bool live;
+    bool doubtful; /* not there now, and perhaps after the next open */
     bool bookmark;
     uint64_t id;
     uint64_t bytes; /* of the origin, then */
@@ -38,6 +39,7 @@ enum m_restart { RESTART_CLOSE, RESTART_KILL, RESTART_CUT };
 struct m_world {
     struct prng prng;
     const char *name; /* NULL: nothing is told */
+    bool calm;        /* no power cuts within operations */
     uint32_t block;
     uint64_t most; /* bytes that the device grows to */
     struct wire wire;
@@ -99,6 +101,15 @@ void m_settle_part(struct m_world *w, uint64_t offset, uint64_t len);
 /* The origin has this size now. */
 void m_resized(struct m_world *w, uint64_t bytes);
 
+/* What a snapshot is to be made of; its content is that of now. subset: to be closed. false: there are as many as may be. */
+struct m_making {
+    struct m_snap *snap;
+    selsnap_snapshot_options options;
+    selsnap_subset *subset;
+    int wanted;
+};
+bool m_prepare(struct m_world *w, struct m_making *making);
+void m_write(struct m_world *w);
 /* One, at random; it may end with a crash. */
 void m_operation(struct m_world *w);
 /* To this size; what is cut off is zeros first. */

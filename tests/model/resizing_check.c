@@ -151,8 +151,31 @@ void m_check_some(struct m_world *w) {
     }
 }
 
+/* No others; what an import holds on to is its own. */
+static void check_list(struct m_world *w) {
+    selsnap_snapshot_info info = {.struct_size = sizeof info};
+    unsigned found = 0;
+    while (selsnap_snapshot_next(w->rig.ss, info.id, &info) == SELSNAP_OK) {
+        bool known = info.holds > 0;
+        for (unsigned i = 0; i < SNAPS; i++) {
+            if (w->snaps[i].live && w->snaps[i].id == info.id) {
+                known = true;
+                found++;
+            }
+        }
+        if (!known) {
+            fail_msg("%s is there", info.name);
+        }
+    }
+    for (unsigned i = 0; i < SNAPS; i++) {
+        found -= w->snaps[i].live;
+    }
+    assert_int_equal(found, 0);
+}
+
 void m_check_all(struct m_world *w) {
     m_check_live(w);
+    check_list(w);
     for (unsigned i = 0; i < SNAPS; i++) {
         struct m_snap *s = &w->snaps[i];
         const struct m_snap *to = m_pick(w);

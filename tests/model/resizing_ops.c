@@ -9,7 +9,7 @@
 /* ---- calls that may meet a power cut ---- */
 
 static void arm(struct m_world *w) {
-    if (m_chance(w, 9)) {
+    if (!w->calm && m_chance(w, 9)) {
         wire_cut_after(&w->wire, 1 + prng_below(&w->prng, 12));
     }
 }
@@ -48,7 +48,7 @@ static void zeroes(struct m_world *w, uint64_t offset, uint64_t len) {
     }
 }
 
-static void do_write(struct m_world *w) {
+void m_write(struct m_world *w) {
     uint64_t offset;
     uint64_t len;
     random_range(w, &offset, &len);
@@ -139,7 +139,7 @@ struct m_snap *m_pick_data(struct m_world *w) {
 struct m_snap *m_new_snap(struct m_world *w) {
     for (unsigned i = 0; i < SNAPS; i++) {
         struct m_snap *s = &w->snaps[i];
-        if (!s->live) {
+        if (!s->live && !s->doubtful) {
             (void)snprintf(s->name, sizeof s->name, "s%u", ++w->names);
             memset(s->in, 0, sizeof s->in);
             memset(s->changed, 0, sizeof s->changed);
@@ -155,43 +155,50 @@ void m_set_content(struct m_world *w, struct m_snap *s, const uint8_t *frozen, c
     memcpy(s->mine, mine, padded);
 }
 
-static void do_create(struct m_world *w) {
+bool m_prepare(struct m_world *w, struct m_making *making) {
     struct m_snap *s = m_new_snap(w);
-    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
     unsigned kept = (unsigned)prng_below(&w->prng, DESIGNATIONS);
-    selsnap_subset *subset = NULL;
-    int wanted = SELSNAP_OK;
+    *making = (struct m_making){s, SELSNAP_SNAPSHOT_OPTIONS_INIT, NULL, SELSNAP_OK};
     if (s == NULL) {
-        return;
+        return false;
     }
     if (m_chance(w, 30) && w->designations[kept].live) {
-        options.designation = kept == 0 ? "d0" : "d1";
+        making->options.designation = kept == 0 ? "d0" : "d1";
         memcpy(s->in, w->designations[kept].in, sizeof s->in);
-        wanted = m_reaches(s->in, m_blocks(w, w->bytes)) ? SELSNAP_EINVAL : SELSNAP_OK;
+        making->wanted = m_reaches(s->in, m_blocks(w, w->bytes)) ? SELSNAP_EINVAL : SELSNAP_OK;
     } else if (m_chance(w, 50)) {
         memset(s->in, 1, (size_t)m_blocks(w, w->bytes));
     } else {
-        subset = random_subset(w, s->in);
+        making->subset = random_subset(w, s->in);
     }
     s->bookmark = m_chance(w, 20);
     s->bytes = w->bytes;
     s->point = ++w->points;
     m_set_content(w, s, w->live, w->live);
-    options.name = s->name;
-    options.subset = subset;
-    options.flags = s->bookmark ? SELSNAP_SNAPSHOT_BOOKMARK : 0;
-    m_say(w, "create %s%s of %s", s->bookmark ? "bookmark " : "", s->name,
-          options.designation != NULL ? options.designation
-          : subset != NULL            ? "some"
-                                      : "all");
+    making->options.name = s->name;
+    making->options.subset = making->subset;
+    making->options.flags = s->bookmark ? SELSNAP_SNAPSHOT_BOOKMARK : 0;
+    m_say(w, "%s %s of %s", s->bookmark ? "bookmark" : "snapshot", s->name,
+          making->options.designation != NULL ? making->options.designation
+          : making->subset != NULL            ? "some"
+                                              : "all");
+    return true;
+}
+
+static void do_create(struct m_world *w) {
+    struct m_making making;
+    if (!m_prepare(w, &making)) {
+        return;
+    }
+    struct m_snap *s = making.snap;
     arm(w);
-    s->live = ended(w, selsnap_snapshot_create(w->rig.ss, &options, &s->id), wanted);
+    s->live = ended(w, selsnap_snapshot_create(w->rig.ss, &making.options, &s->id), making.wanted);
     if (s->live) {
         m_settle(w);
     } else if (w->wire.off) {
         w->pending_snap = s;
     }
-    selsnap_subset_close(subset);
+    selsnap_subset_close(making.subset);
 }
 
 static void do_designate(struct m_world *w) {
@@ -430,7 +437,7 @@ static const struct {
     unsigned share;
     void (*run)(struct m_world *w);
 } operations[] = {
-    {24, do_write}, {4, do_discard}, {4, do_flush}, {14, do_create}, {3, do_designate}, {5, do_clone},  {9, do_delete},
+    {24, m_write}, {4, do_discard}, {4, do_flush}, {14, do_create}, {3, do_designate}, {5, do_clone},  {9, do_delete},
     {6, do_view},   {9, do_restore}, {10, do_shrink}, {8, do_grow}, {4, do_step},      {5, do_restart},
 };
 

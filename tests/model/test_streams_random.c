@@ -22,6 +22,7 @@ struct stream {
     uint64_t base_id;
     bool as_changed;
     selsnap_subset *chosen;    /* NULL: all */
+    uint64_t chosen_bytes;     /* of the origin, then */
     uint8_t in[BLOCKS_MOST];
     uint8_t *content;
     selsnap_stream_info info;
@@ -78,6 +79,7 @@ static void choose(struct backup *k) {
     uint64_t from = choice->offset * a->block;
     uint64_t len = choice->len * a->block;
     st->chosen = NULL;
+    st->chosen_bytes = a->bytes;
     memcpy(st->in, st->snap->in, sizeof st->in);
     if (!chance(k, 30) || st->snap->bytes > a->bytes || from >= a->bytes) {
         return;
@@ -144,13 +146,12 @@ static bool do_export(struct backup *k) {
 /* The source goes on meanwhile. false: it cannot be exported again. */
 static bool export_rest(struct backup *k, const selsnap_stream_token *token) {
     struct stream *st = &k->stream;
-    uint64_t bytes = k->a.bytes;
     if (!st->as_changed) {
         m_operation(&k->a);
     }
     bool there = st->snap->live && st->snap->id == st->id && !st->snap->bookmark;
     there = there && (st->base == NULL || (st->base->live && st->base->id == st->base_id));
-    there = there && (st->chosen == NULL || k->a.bytes == bytes); /* subsets are of one size */
+    there = there && (st->chosen == NULL || k->a.bytes == st->chosen_bytes); /* subsets are of one size */
     if (!there) {
         return false;
     }
