@@ -11,7 +11,8 @@ static void cut_off(struct rig *rig) {
     assert_ok(selsnap_shrink_origin(rig->ss, SHORT));
 }
 
-static void apply(selsnap_device *device, struct tape *tape, const selsnap_stream_id *holds, selsnap_stream_info *info) {
+static void apply(selsnap_device *device, struct tape *tape, const selsnap_stream_id *holds,
+                  selsnap_stream_info *info) {
     selsnap_stream_options options = SELSNAP_STREAM_OPTIONS_INIT;
     options.holds = holds;
     assert_ok(selsnap_stream_apply(tape_read, tape, device, &options, info));

@@ -17,8 +17,8 @@ static void assert_bytes(const uint8_t *got, const uint8_t *want, uint64_t len, 
             pattern_describe(got + at / SECTOR * SECTOR, is, sizeof is);
             pattern_describe(want + at / SECTOR * SECTOR, was, sizeof was);
         }
-        fail_msg("%s: byte %" PRIu64 " of %" PRIu64 " is %02x instead of %02x: %s instead of %s", what, at, len, got[at],
-                 want[at], is, was);
+        fail_msg("%s: byte %" PRIu64 " of %" PRIu64 " is %02x instead of %02x: %s instead of %s", what, at, len,
+                 got[at], want[at], is, was);
     }
 }
 
@@ -67,10 +67,10 @@ static void check_map(struct m_world *w, const struct m_snap *s) {
             assert_ok(selsnap_snapshot_map(w->rig.ss, s->id, b * w->block, &range));
             assert_true(range.offset == b * w->block && range.len > 0);
         }
-        bool right = !s->in[b]            ? range.state == SELSNAP_BLOCKS_UNDESIGNATED
-                     : !s->changed[b]     ? range.state == SELSNAP_BLOCKS_UNCHANGED
-                     : s->bookmark        ? range.state == SELSNAP_BLOCKS_CHANGED
-                                          : range.state == SELSNAP_BLOCKS_PRESERVED || range.state == SELSNAP_BLOCKS_ZERO;
+        bool right = !s->in[b]        ? range.state == SELSNAP_BLOCKS_UNDESIGNATED
+                     : !s->changed[b] ? range.state == SELSNAP_BLOCKS_UNCHANGED
+                     : s->bookmark    ? range.state == SELSNAP_BLOCKS_CHANGED
+                                      : range.state == SELSNAP_BLOCKS_PRESERVED || range.state == SELSNAP_BLOCKS_ZERO;
         if (!right && (range.state != SELSNAP_BLOCKS_OVERLAY || !s->in[b] || s->bookmark)) {
             fail_msg("block %" PRIu64 " of %s is told as %u; in it %d, changed %d", b, s->name, range.state, s->in[b],
                      s->changed[b]);

@@ -88,8 +88,7 @@ static void do_discard(struct m_world *w) {
     assert_ok(selsnap_read(w->rig.ss, w->scratch, (size_t)len, offset));
     for (uint64_t i = 0; i < len; i++) {
         uint64_t at = offset + i;
-        if (w->scratch[i] != w->live[at] &&
-            (w->scratch[i] != TESTDEV_DISCARDED || is_needed(w, at / w->block))) {
+        if (w->scratch[i] != w->live[at] && (w->scratch[i] != TESTDEV_DISCARDED || is_needed(w, at / w->block))) {
             fail_msg("byte %" PRIu64 " is %02x instead of %02x after a discard", at, w->scratch[i], w->live[at]);
         }
         w->live[at] = w->scratch[i];
@@ -230,8 +229,8 @@ static void do_clone(struct m_world *w) {
     memcpy(s->changed, source->changed, sizeof s->changed);
     m_set_content(w, s, source->frozen, as_changed ? source->mine : source->frozen);
     m_say(w, "clone %s of %s%s", s->name, source->name, as_changed ? " as changed" : "");
-    s->live = ended(w, selsnap_snapshot_clone(w->rig.ss, &options, &s->id),
-                    source->bookmark ? SELSNAP_ENODATA : SELSNAP_OK);
+    s->live =
+        ended(w, selsnap_snapshot_clone(w->rig.ss, &options, &s->id), source->bookmark ? SELSNAP_ENODATA : SELSNAP_OK);
 }
 
 static void do_delete(struct m_world *w) {
@@ -316,10 +315,10 @@ static void do_restore(struct m_world *w) {
     for (unsigned b = 0; b < BLOCKS_MOST; b++) {
         in[b] = s->in[b] && (subset == NULL || in[b]);
     }
-    int wanted = s->bookmark                                                          ? SELSNAP_ENODATA
-                 : !m_reaches(in, 0)                                                    ? SELSNAP_EINVAL
+    int wanted = s->bookmark                                                 ? SELSNAP_ENODATA
+                 : !m_reaches(in, 0)                                         ? SELSNAP_EINVAL
                  : s->bytes > w->bytes && m_reaches(in, w->bytes / w->block) ? SELSNAP_ETOOSMALL
-                                                                                      : SELSNAP_OK;
+                                                                             : SELSNAP_OK;
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
     uint64_t job = 0;
     options.id = s->id;
@@ -437,8 +436,9 @@ static const struct {
     unsigned share;
     void (*run)(struct m_world *w);
 } operations[] = {
-    {24, m_write}, {4, do_discard}, {4, do_flush}, {14, do_create}, {3, do_designate}, {5, do_clone},  {9, do_delete},
-    {6, do_view},   {9, do_restore}, {10, do_shrink}, {8, do_grow}, {4, do_step},      {5, do_restart},
+    {24, m_write}, {4, do_discard}, {4, do_flush},   {14, do_create}, {3, do_designate},
+    {5, do_clone}, {9, do_delete},  {6, do_view},    {9, do_restore}, {10, do_shrink},
+    {8, do_grow},  {4, do_step},    {5, do_restart},
 };
 
 void m_operation(struct m_world *w) {

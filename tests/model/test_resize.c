@@ -10,7 +10,8 @@ enum { STEPS = 60 };
 
 static void run_round(uint64_t seed, bool trace) {
     struct m_world w;
-    struct m_shape shape = {.prng = rounds_prng(seed), .name = trace ? "" : NULL, .block = seed % 3 == 0 ? 16384 : 4096};
+    struct m_shape shape = {
+        .prng = rounds_prng(seed), .name = trace ? "" : NULL, .block = seed % 3 == 0 ? 16384 : 4096};
     shape.most_blocks = 8 + prng_below(&shape.prng, shape.block == 4096 ? BLOCKS_MOST - 8 : 24);
     m_open(&w, &shape);
     for (unsigned step = 0; step < STEPS; step++) {

@@ -21,8 +21,8 @@ struct stream {
     uint64_t id;               /* the snapshot's, then */
     uint64_t base_id;
     bool as_changed;
-    selsnap_subset *chosen;    /* NULL: all */
-    uint64_t chosen_bytes;     /* of the origin, then */
+    selsnap_subset *chosen; /* NULL: all */
+    uint64_t chosen_bytes;  /* of the origin, then */
     uint8_t in[BLOCKS_MOST];
     uint8_t *content;
     selsnap_stream_info info;
@@ -190,7 +190,8 @@ static void put(const struct backup *k, uint8_t *target) {
 }
 
 /* Piece by piece of this many bytes, as before or as the stream has it. */
-static void assert_part(const struct backup *k, const uint8_t *got, const uint8_t *before, uint64_t bytes, uint64_t piece) {
+static void assert_part(const struct backup *k, const uint8_t *got, const uint8_t *before, uint64_t bytes,
+                        uint64_t piece) {
     uint8_t *after = malloc((size_t)bytes);
     assert_non_null(after);
     memcpy(after, before, (size_t)bytes);
@@ -284,7 +285,8 @@ static int wanted_of_import(const struct backup *k) {
     bool based = k->stream.base == NULL;
     for (unsigned i = 0; i < SNAPS && !based; i++) {
         const struct m_snap *s = &b->snaps[i];
-        based = s->live && s->id == k->received[i].id && fits(&k->stream, &k->received[i].stream) && unchanged_since(k, s);
+        based =
+            s->live && s->id == k->received[i].id && fits(&k->stream, &k->received[i].stream) && unchanged_since(k, s);
     }
     return k->stream.info.origin_bytes != b->bytes ? SELSNAP_ERANGE : based ? SELSNAP_OK : SELSNAP_EBASE;
 }
