@@ -61,7 +61,7 @@ typedef struct selsnap_diff_options {
 /** @brief A range of blocks that may differ. */
 typedef struct selsnap_diff_range {
     uint64_t offset;   /**< Bytes. */
-    uint64_t len;      /**< Bytes; whole blocks, but for the end of the device. */
+    uint64_t len;      /**< Bytes; whole blocks, but for the end of `to`. */
     uint32_t kind;     /**< SELSNAP_DIFF_*. */
     uint32_t reserved; /**< 0. */
 } selsnap_diff_range;

@@ -16,5 +16,6 @@ int selsnap_diff_next(selsnap *ss, const selsnap_diff_options *options, uint64_t
         ours.flags != 0 || ours.from_id == 0) {
         return SELSNAP_EINVAL;
     }
-    return ssn_diff_next(ss, &ours, offset, ret_range);
+    int rc = ssn_diff_check_within(ss, ours.within);
+    return rc == SELSNAP_OK ? ssn_diff_next(ss, &ours, offset, ret_range) : rc;
 }

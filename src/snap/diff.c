@@ -17,6 +17,7 @@
 
 #include "deferred.h"
 #include "designation.h"
+#include "resize.h"
 #include "resolve.h"
 #include "restore.h"
 
@@ -269,28 +270,32 @@ static int find_range(struct walk *walk, uint64_t block, struct ssn_block_range 
     return SELSNAP_OK;
 }
 
+int ssn_diff_check_within(struct selsnap *ss, const selsnap_subset *within) {
+    if (within == NULL || (within->device_bytes == ss->origin_bytes && within->block_bytes == ss->block_bytes)) {
+        return SELSNAP_OK;
+    }
+    return ssn_fail(&ss->report, SELSNAP_EINVAL,
+                    "the subset was made for a device or block size other than this one's");
+}
+
 int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint64_t offset,
                   selsnap_diff_range *ret_range) {
     struct walk walk = {.ss = ss, .within = options->within};
     int rc = ssn_check_usable(ss);
-    if (rc == SELSNAP_OK && walk.within != NULL &&
-        (walk.within->device_bytes != ss->origin_bytes || walk.within->block_bytes != ss->block_bytes)) {
-        rc = ssn_fail(&ss->report, SELSNAP_EINVAL,
-                      "the subset was made for a device or block size other than this one's");
-    }
-    const uint64_t bytes = options->to_id == 0 ? ss->origin_bytes : ss->extent_bytes;
+    uint64_t bytes = options->to_id == 0 ? ss->origin_bytes : ss->extent_bytes;
     if (rc == SELSNAP_OK && offset > bytes) {
         rc = ssn_fail(&ss->report, SELSNAP_ERANGE, "byte %" PRIu64 " is not inside the device of %" PRIu64 " bytes",
                       offset, bytes);
     }
     rc = rc == SELSNAP_OK ? find_sides(&walk, options->from_id, options->to_id) : rc;
+    rc = rc == SELSNAP_OK && options->to_id != 0 ? ssn_snapshot_size(ss, options->to_id, &bytes) : rc;
     if (rc != SELSNAP_OK) {
         return rc;
     }
     struct ssn_block_range range = {0, 0};
     uint32_t kind = SAME;
     walk.block_count = ssn_div_up(bytes, ss->block_bytes);
-    uint64_t block = offset == bytes ? walk.block_count : ssn_block_of(ss, offset);
+    uint64_t block = offset >= bytes ? walk.block_count : ssn_block_of(ss, offset);
     rc = find_range(&walk, block, &range, &kind);
     int still = find_sides(&walk, options->from_id, options->to_id);
     still = still == SELSNAP_OK ? ssn_check_usable(ss) : still;

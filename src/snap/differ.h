@@ -5,7 +5,9 @@
 
 #include "context.h"
 
-/* As selsnap_diff_next(). No lock is held. */
+/* Whether a caller's subset is of the origin as it is now. NULL is. */
+int ssn_diff_check_within(struct selsnap *ss, const selsnap_subset *within);
+/* As selsnap_diff_next(), but within may be of a longer origin, as its snapshot is. No lock is held. */
 int ssn_diff_next(struct selsnap *ss, const selsnap_diff_options *options, uint64_t offset,
                   selsnap_diff_range *ret_range);
 

@@ -31,7 +31,7 @@ int ssn_changes_next(struct selsnap *ss, uint64_t from_id, uint64_t to_id, const
     options.from_id = from_id;
     options.to_id = to_id;
     options.within = within;
-    while (block < ss->block_count) {
+    while (block < within->block_count) {
         int rc = ssn_diff_next(ss, &options, ssn_offset_of(ss, block), &range);
         if (rc != SELSNAP_OK) {
             return rc;

@@ -2,7 +2,6 @@
 /* See receive.h. */
 #include "receive.h"
 
-#include "apply.h"
 #include "changes.h"
 #include "designation.h"
 #include "livedev.h"
@@ -52,7 +51,7 @@ static int check_sizes(struct receive *receive) {
     for (size_t i = 0; rc == SELSNAP_OK && i < receive->in.subset->range_count; i++) {
         const struct ssn_block_range *range = &receive->in.subset->ranges[i];
         uint64_t first = range->first * ratio;
-        uint64_t end = ssn_min_u64((range->first + range->count) * ratio, ss->block_count);
+        uint64_t end = ssn_min_u64((range->first + range->count) * ratio, receive->subset->block_count);
         rc = ssn_subset_add_blocks(receive->subset, first, end - first);
     }
     return rc == SELSNAP_OK ? ssn_subset_clone(&ss->mem, receive->subset, &receive->kept) : rc;
@@ -103,16 +102,10 @@ static int check_base(struct receive *receive, bool compare) {
     if ((header->flags & SSN_STREAM_FLAG_INCREMENT) == 0) {
         return SELSNAP_OK;
     }
-    struct ssn_received_record like = {.snapshot_id = header->base_snapshot_id, .point = header->base_point};
     struct ssn_received_record found;
-    selsnap_stream_id holds = SELSNAP_STREAM_ID_INIT;
     uint64_t id = 0;
-    memcpy(like.store_id, header->base_store_id, sizeof like.store_id);
-    int rc = ssn_received_find(ss, &like, &id, &found);
-    if (rc == SELSNAP_OK) {
-        ssn_received_tell(&found, &holds);
-    }
-    if (rc == SELSNAP_ENOENT || (rc == SELSNAP_OK && !ssn_apply_fits(header, &holds))) {
+    int rc = ssn_received_find_base(ss, header, &id, &found);
+    if (rc == SELSNAP_ENOENT) {
         return ssn_fail(&ss->report, SELSNAP_EBASE,
                         "the stream goes on from snapshot %" PRIu64 " at point %" PRIu64
                         " of another store, which was not imported here",

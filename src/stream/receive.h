@@ -27,6 +27,8 @@ int ssn_receive_run(struct selsnap *ss, selsnap_stream_read_fn read, void *user,
 
 /* ---- unfinished.c ---- */
 
+struct ssn_stream_header;
+
 /* What is known of a safety snapshot. */
 struct ssn_unfinished {
     uint64_t id;
@@ -49,9 +51,9 @@ int ssn_unfinished_end(struct selsnap *ss, selsnap_progress_fn progress, void *p
 int ssn_unfinished_drop(struct selsnap *ss, uint64_t id);
 /* Notes how far the import is. The origin was flushed. */
 int ssn_unfinished_note(struct selsnap *ss, uint64_t id, const struct ssn_received_record *record);
-/* The newest live snapshot that was imported from a stream. SELSNAP_ENOENT, not told. */
-int ssn_received_find(struct selsnap *ss, const struct ssn_received_record *like, uint64_t *ret_id,
-                      struct ssn_received_record *ret_record);
+/* The newest live snapshot that the increment can go on from: imported from its base. SELSNAP_ENOENT, not told. */
+int ssn_received_find_base(struct selsnap *ss, const struct ssn_stream_header *increment, uint64_t *ret_id,
+                           struct ssn_received_record *ret_record);
 /* What a snapshot was imported from. SELSNAP_ENOENT, told. */
 int ssn_received_get(struct selsnap *ss, uint64_t id, struct ssn_received_record *ret_record);
 void ssn_received_tell(const struct ssn_received_record *record, selsnap_stream_id *ret_id);

@@ -2,6 +2,7 @@
 /* See receive.h. Items `received`: who was imported from what, and the import that is not finished. */
 #include "receive.h"
 
+#include "apply.h"
 #include "restore.h"
 #include "snapshot.h"
 #include "step.h"
@@ -51,8 +52,15 @@ static bool is_like(const struct ssn_received_record *a, const struct ssn_receiv
            memcmp(a->store_id, b->store_id, sizeof a->store_id) == 0;
 }
 
-/* admin is held. The newest is the one whose point is the greatest. */
-static int find_like(struct selsnap *ss, const struct ssn_received_record *like, const struct ssn_snap **ret_snap,
+static bool fits(const struct ssn_stream_header *increment, const struct ssn_received_record *record) {
+    selsnap_stream_id holds = SELSNAP_STREAM_ID_INIT;
+    ssn_received_tell(record, &holds);
+    return ssn_apply_fits(increment, &holds);
+}
+
+/* admin is held. The newest is the one whose point is the greatest. increment: NULL, or it can go on from it. */
+static int find_like(struct selsnap *ss, const struct ssn_received_record *like,
+                     const struct ssn_stream_header *increment, const struct ssn_snap **ret_snap,
                      struct ssn_received_record *ret_record) {
     struct ssn_key key = ssn_key_make(SSN_ITEM_RECEIVED, 0, 0);
     struct ssn_received_record record = {0};
@@ -61,6 +69,7 @@ static int find_like(struct selsnap *ss, const struct ssn_received_record *like,
     *ret_snap = NULL;
     while ((rc = next_item(ss, &key, &snap, &record)) == SELSNAP_OK) {
         if (record.state == SSN_RECEIVED_WHOLE && is_like(&record, like) &&
+            (increment == NULL || fits(increment, &record)) &&
             (*ret_snap == NULL || snap->record.point > (*ret_snap)->record.point)) {
             *ret_snap = snap;
             *ret_record = record;
@@ -69,11 +78,13 @@ static int find_like(struct selsnap *ss, const struct ssn_received_record *like,
     return rc == SELSNAP_ENOENT && *ret_snap != NULL ? SELSNAP_OK : rc;
 }
 
-int ssn_received_find(struct selsnap *ss, const struct ssn_received_record *like, uint64_t *ret_id,
-                      struct ssn_received_record *ret_record) {
+int ssn_received_find_base(struct selsnap *ss, const struct ssn_stream_header *increment, uint64_t *ret_id,
+                           struct ssn_received_record *ret_record) {
+    struct ssn_received_record like = {.snapshot_id = increment->base_snapshot_id, .point = increment->base_point};
     const struct ssn_snap *snap;
+    memcpy(like.store_id, increment->base_store_id, sizeof like.store_id);
     pthread_mutex_lock(&ss->admin);
-    int rc = find_like(ss, like, &snap, ret_record);
+    int rc = find_like(ss, &like, increment, &snap, ret_record);
     if (rc == SELSNAP_OK) {
         *ret_id = snap->id;
     }
@@ -96,7 +107,7 @@ static int find_unfinished(struct selsnap *ss, bool leftover, struct ssn_unfinis
         ret_unfinished->id = snap->id;
         ret_unfinished->point = snap->record.point;
         ret_unfinished->record = record;
-        rc = find_like(ss, &record, &made, &whole);
+        rc = find_like(ss, &record, NULL, &made, &whole);
         *ret_whole = rc == SELSNAP_OK && made->record.point > snap->record.point;
         if (rc != SELSNAP_OK && rc != SELSNAP_ENOENT) {
             return rc;

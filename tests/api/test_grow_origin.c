@@ -215,6 +215,29 @@ static void test_grow__whole_designation__has_its_old_blocks(void **state) {
     close_growing(&g);
 }
 
+/* A diff to a snapshot ends where that ends, inside a block too: all of it can be read there. */
+static void test_grow__diff_to_a_shorter_snapshot__ends_with_it(void **state) {
+    (void)state;
+    struct growing g;
+    uint8_t buf[BLOCK];
+    open_growing(&g, OLD, 0);
+    selsnap_diff_options diff = SELSNAP_DIFF_OPTIONS_INIT;
+    selsnap_diff_range range = {0};
+    diff.from_id = rig_snapshot(&g.rig, "a", 0, 0);
+    rig_write(&g.rig, 20, 1, 1);
+    diff.to_id = rig_snapshot(&g.rig, "b", 0, 0);
+    assert_ok(grow(&g, NEW));
+    assert_ok(selsnap_diff_next(g.rig.ss, &diff, 0, &range));
+    assert_int_equal(range.offset, UINT64_C(20) * BLOCK);
+    assert_int_equal(range.len, 1536);
+    selsnap_view *view = rig_view(&g.rig, diff.to_id, 0, SELSNAP_UNDESIGNATED_ERROR);
+    assert_ok(selsnap_view_read(view, buf, (size_t)range.len, range.offset));
+    assert_ok(selsnap_view_close(view));
+    assert_int_equal(selsnap_diff_next(g.rig.ss, &diff, OLD, &range), SELSNAP_ENOENT);
+    assert_int_equal(selsnap_diff_next(g.rig.ss, &diff, NEW, &range), SELSNAP_ENOENT);
+    close_growing(&g);
+}
+
 static void test_grow__not_possible__changes_nothing(void **state) {
     (void)state;
     struct growing g;
@@ -392,6 +415,7 @@ int main(void) {
         cmocka_unit_test(test_grow__written_into_a_snapshot__ends_where_it_ended),
         cmocka_unit_test(test_grow__clones_made_before_and_after__end_where_their_source_does),
         cmocka_unit_test(test_grow__whole_designation__has_its_old_blocks),
+        cmocka_unit_test(test_grow__diff_to_a_shorter_snapshot__ends_with_it),
         cmocka_unit_test(test_grow__not_possible__changes_nothing),
         cmocka_unit_test(test_open__device_longer__first_bytes_are_used),
         cmocka_unit_test(test_grow__deferred_writes__are_drained_first),

@@ -244,6 +244,33 @@ static void test_import__base_not_there_or_changed__refused(void **state) {
     streams_close(&streams);
 }
 
+/* The same snapshot came twice, the second time so that it is no base: the first one is there still. */
+static void test_import__base_came_again_as_changed__goes_on_from_the_first(void **state) {
+    (void)state;
+    struct streams streams;
+    struct tape full = {0};
+    struct tape changed = {0};
+    struct tape increment = {0};
+    streams_open(&streams, NULL);
+    uint64_t one = make_base(&streams);
+    uint64_t two = make_next(&streams);
+    (void)streams_export(&streams, one, 0, &full);
+    (void)streams_export(&streams, two, one, &increment);
+    selsnap_export_options options = SELSNAP_EXPORT_OPTIONS_INIT;
+    options.id = one;
+    options.flags = SELSNAP_EXPORT_AS_CHANGED;
+    assert_ok(selsnap_export(streams.source.ss, &options, tape_write, &changed, NULL));
+    (void)streams_import(&streams, &full);
+    selsnap_import_options again = SELSNAP_IMPORT_OPTIONS_INIT;
+    again.name = "again";
+    assert_ok(selsnap_import(streams.backup.ss, tape_read, &changed, &again, NULL, NULL));
+    streams_assert_same(&streams, two, streams_import(&streams, &increment));
+    tape_free(&full);
+    tape_free(&changed);
+    tape_free(&increment);
+    streams_close(&streams);
+}
+
 /* What the backup's origin holds, before a try and after it. */
 static void assert_untouched(struct streams *streams, const uint8_t *before, size_t len) {
     size_t now_len;
@@ -501,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_apply__full_and_increment__device_like_the_snapshot),
         cmocka_unit_test(test_export__base_is_a_bookmark__same_increment),
         cmocka_unit_test(test_import__base_not_there_or_changed__refused),
+        cmocka_unit_test(test_import__base_came_again_as_changed__goes_on_from_the_first),
         cmocka_unit_test(test_import__cut_anywhere__as_before),
         cmocka_unit_test(test_import__read_fails_at_each_call__as_before_and_its_own_error),
         cmocka_unit_test(test_export__write_fails_at_each_call__its_own_error),

@@ -293,7 +293,7 @@ def python(step):
 
 def long_modes(step):
     hours = float(os.environ.get("SSN_LONG_HOURS", "1"))
-    for name in ("test_model", "test_powercut"):
+    for name in ("test_model", "test_powercut", "test_resize", "test_streams_random", "test_groups_random"):
         step.program(f"build-tests/tests/model/{name}", "--hours", str(hours))
     step.program("build-tests/tests/threads/test_storm", "--seconds", str(int(hours * 3600)))
     step.program("build-tests/tests/damage/damage", "--all")

@@ -28,6 +28,8 @@ static uint64_t run_seed(const struct driver *driver, const struct config *confi
     m->trace = trace;
     m->in_cmocka = in_cmocka;
     model_open(m, config, driver->program, seed, steps, driver->cuts);
+    /* Numbers of neighbouring seeds are the same ones, shifted by one: too much alike for sequences. */
+    m->prng = prng_init(prng_next(&m->prng));
     uint64_t done = driver->run(m);
     model_close(m);
     free(m);

@@ -153,7 +153,8 @@ static void adopt_written(struct model *m, const struct m_view *view, const uint
         size_t part = (size_t)((end < offset + len ? end : offset + len) - at);
         int code = selsnap_view_read(view->view, m->scratch, part, at);
         if (code == SELSNAP_OK && memcmp(m->scratch, bytes + (at - offset), part) == 0) {
-            set_range(m, s, m->scratch, part, at, false);
+            bool same = memcmp(m->scratch, s->now + at, part) == 0; /* then it does not tell whether it was written */
+            set_range(m, s, m->scratch, part, at, same);
         } else if (code == SELSNAP_OK && memcmp(m->scratch, s->now + at, part) != 0) {
             model_fail(m, "a write without room left block %" PRIu64 " of %s neither old nor new", at / m->block_bytes,
                        s->name);
