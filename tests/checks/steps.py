@@ -38,11 +38,13 @@ FEWEST = {"SSN_TEST_SHARE": "31"}
 
 # Programs left out of a step, and why.
 ONE_THREAD = "Valgrind runs one thread at a time; ThreadSanitizer's step has it"
-MINUTES = "takes minutes under Valgrind even so; --long has it, and the other sanitizers do"
+MINUTES = "takes long under Valgrind even so; --long has it, and the other sanitizers do"
 LEFT_OUT = {
     "valgrind": dict.fromkeys(("test_threads", "test_store_threads", "test_reclaim_threads", "test_scrub_threads", "test_group", "test_grow"),
                               ONE_THREAD),
-    "valgrind, not long": dict.fromkeys(("test_tree", "test_tree_damage", "test_bounds", "test_ahead", "test_pages", "test_page"),
+    "valgrind, not long": dict.fromkeys(("test_tree", "test_tree_damage", "test_bounds", "test_ahead", "test_pages", "test_page",
+                                         "test_full_shared", "test_counts_many", "test_freed", "test_superblock",
+                                         "test_store_full", "test_deferred"),
                                         MINUTES),
 }
 
