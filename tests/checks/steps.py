@@ -7,6 +7,7 @@ usage: steps.py quick|ci|long [STEP...]
 A step is a build with tests, whose cases count, or a check, which counts as one case. What it prints goes to
 build-logs/STEP.log, and is shown if it fails. A step that fails, that misses its tool, or that ran no case, fails all.
 """
+import collections
 import json
 import os
 import pathlib
@@ -49,6 +50,10 @@ LEFT_OUT = {
 }
 
 
+# One step at a time builds in a folder: some share one.
+FOLDER_LOCKS = collections.defaultdict(threading.Lock)
+
+
 class Failed(Exception):
     """A step cannot go on."""
 
@@ -86,16 +91,22 @@ class Step:
     def setup(self, folder, *options, env=None):
         """Sets up a build directory if it is not there."""
         folder = ROOT / folder
-        if not (folder / "build.ninja").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            self.run(["meson", "setup", folder, "-Dwerror=true", *options], env)
+        with FOLDER_LOCKS[folder]:
+            if not (folder / "build.ninja").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                self.run(["meson", "setup", folder, "-Dwerror=true", *options], env)
         return folder
 
     def build(self, folder, *options, env=None, suites=(), also=()):
         """Sets up a build directory if it is not there, and builds: all, or the suites' programs and those named."""
         folder = self.setup(folder, *options, env=env)
         targets = {os.path.relpath(test["cmd"][0], folder) for test in self.tests(folder, suites)} if suites else set()
-        self.run(["ninja", "-C", folder, *sorted(targets), *also], env)
+        self.ninja(folder, *sorted(targets), *also, env=env)
+
+    def ninja(self, folder, *targets, env=None):
+        """Builds targets, or all."""
+        with FOLDER_LOCKS[ROOT / folder]:
+            self.run(["ninja", "-C", folder, *targets], env)
 
     def test(self, folder, suites=(), options=(), left_out=None, env=None):
         """Runs suites in a build directory, all or those named, and counts."""
@@ -240,7 +251,7 @@ def go(step):
                           stdout=subprocess.PIPE, check=True).stdout
     wanted = [name for target in json.loads(told) if target["installed"] and target["type"] != "custom"
               for name in target["filename"]]
-    step.run(["ninja", "-C", "build-tests", *(os.path.relpath(name, ROOT / "build-tests") for name in wanted)])
+    step.ninja("build-tests", *(os.path.relpath(name, ROOT / "build-tests") for name in wanted))
     cases = ROOT / "build-tests" / "go" / "cases"
     cases.unlink(missing_ok=True)
     code = step.run([sys.executable, "-B", "bindings/go/run_go_tests.py", "build-tests",
