@@ -13,6 +13,7 @@ enum option_kind {
     KIND_FLAG,         /* There or not. */
     KIND_TEXT,         /* const char * */
     KIND_SIZE,         /* uint64_t, bytes or a count */
+    KIND_DRAW,         /* uint64_t, DRAW_* */
     KIND_RANGE,        /* struct range_list; may be repeated */
     KIND_PROPERTY,     /* K=V; may be repeated */
     KIND_POLICY,       /* uint64_t, SELSNAP_POLICY_* */
@@ -79,6 +80,9 @@ static const struct option_row rows[OPT_COUNT] = {
                     PLACE(budget)},
     [OPT_ALL] = {"all", NULL, "go on until nothing is left to do", KIND_FLAG, 0, 0},
     [OPT_FROM] = {"from", "POSITION", "go on where a scrub before stopped, as it told", KIND_TEXT, 0, PLACE(from)},
+    [OPT_DRAW] = {"draw", "table|plain|color",
+                  "how to show it; if not given, a picture on a terminal (colors: unless $NO_COLOR), else the table",
+                  KIND_DRAW, 0, PLACE(draw)},
     [OPT_AS_TAKEN] = {"as-taken", NULL,
                       "give up what was written into snapshots where it is not all known, instead of the snapshots",
                       KIND_FLAG, 0, 0},
@@ -167,6 +171,17 @@ void args_print_options(struct cli *cli, uint64_t options) {
     }
 }
 
+bool args_about(uint64_t options, int id, struct option_about *ret_about) {
+    if (id < 0 || id >= OPT_COUNT || (options & bit_of(id)) == 0) {
+        return false;
+    }
+    ret_about->name = rows[id].name;
+    ret_about->value = rows[id].value;
+    ret_about->help = rows[id].help;
+    ret_about->letter = rows[id].letter;
+    return true;
+}
+
 static int add_range(struct cli *cli, const struct option_row *row, const char *text) {
     struct range_list *list = (struct range_list *)(void *)((char *)&cli->args + row->place);
     selsnap_range range;
@@ -247,6 +262,7 @@ static int take_choice(struct cli *cli, const struct option_row *row, const char
 }
 
 static int take_value(struct cli *cli, const struct option_row *row, const char *text) {
+    static const uint64_t draws[] = {DRAW_TABLE, DRAW_PLAIN, DRAW_COLOR};
     static const uint64_t policies[] = {SELSNAP_POLICY_FAIL_WRITE, SELSNAP_POLICY_GIVE_UP_BLOCK};
     static const uint64_t answers[] = {SELSNAP_UNDESIGNATED_ERROR, SELSNAP_UNDESIGNATED_ZEROS,
                                        SELSNAP_UNDESIGNATED_LIVE};
@@ -262,6 +278,9 @@ static int take_value(struct cli *cli, const struct option_row *row, const char 
         if (!size_parse(text, place)) {
             result = fail_usage(cli, "--%s '%s': not a size such as 4096, 0x1000, 64K, 10M, 2G or 1T", row->name, text);
         }
+        break;
+    case KIND_DRAW:
+        result = take_choice(cli, row, text, draws, 3);
         break;
     case KIND_TIME:
         if (!time_parse(text, place)) {

@@ -27,6 +27,11 @@
 /* How much is read and written at a time. A multiple of every block size. */
 #define CLI_CHUNK ((size_t)1 << 20)
 
+/* How a map is shown; the order is that of the words of --draw. */
+#define DRAW_TABLE 0u
+#define DRAW_PLAIN 1u
+#define DRAW_COLOR 2u
+
 /* Growing list of byte ranges. */
 struct range_list {
     selsnap_range *items;
@@ -57,6 +62,7 @@ struct args {
     uint64_t level;
     uint64_t policy;       /* SELSNAP_POLICY_* */
     uint64_t undesignated; /* SELSNAP_UNDESIGNATED_* */
+    uint64_t draw;         /* DRAW_* */
     uint64_t block_size;
     uint64_t size;
     uint64_t journal_size;
@@ -121,6 +127,7 @@ enum option_id {
     OPT_BUDGET,
     OPT_ALL,
     OPT_FROM,
+    OPT_DRAW,
     OPT_AS_TAKEN,
     OPT_BASE,
     OPT_AS_CHANGED,
@@ -171,6 +178,8 @@ struct cli;
 /* commands.c */
 /* A cli at its beginning, with the process's own places to read and write. */
 void cli_init(struct cli *cli);
+/* The rows of the table of commands, in their order. NULL behind the last. */
+const struct command *command_row(size_t index);
 /* Run what the words say: from the command on, without the program's name. Returns an exit code, when all is written. */
 int cli_run(struct cli *cli, int argc, char **argv);
 
@@ -235,6 +244,15 @@ int args_parse(struct cli *cli, int argc, char **argv);
 void args_free(struct args *args);
 /* Print the options of the mask, one a line. */
 void args_print_options(struct cli *cli, uint64_t options);
+/* One option, as the help tells of it. */
+struct option_about {
+    const char *name;
+    const char *value; /* NULL: it takes none. */
+    const char *help;
+    char letter; /* 0: none */
+};
+/* Option @p id, if the mask has it. False: it has not, or there is no such option. */
+bool args_about(uint64_t options, int id, struct option_about *ret_about);
 static inline bool args_given(const struct args *args, enum option_id id) {
     return (args->given & OPT_BIT(id)) != 0;
 }
@@ -337,6 +355,10 @@ int session_find(struct cli *cli, selsnap_snapshot_info *ret_info);
 /* The subset that --subset, --range, --whole and --minus say. Returns an exit code. */
 int session_subset(struct cli *cli, selsnap_subset **ret_subset);
 
+/* complete.c */
+/* What may stand where the last word is, for a shell's completion. Returns an exit code. */
+int complete(struct cli *cli, int argc, char **argv);
+
 /* control.c */
 /* Let a server that has the store open run the command, if there is one. False: there is none. @p argv begins with the
  * command's words, @p words of them. */
@@ -356,6 +378,10 @@ int cmd_info(struct cli *cli);
 /* cmd_format.c */
 /* Refuse a device that holds something: it may be the wrong one, and the library looks for stores only. */
 int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const char *path);
+
+/* cmd_map.c */
+/* How a map is shown where --draw says nothing: DRAW_*, by where it goes, and by what the user's environment says. */
+uint64_t draw_default(const struct cli *cli);
 
 /* cmd_create.c */
 /* Make what the command line says; @p flags: SELSNAP_SNAPSHOT_*. */
@@ -393,6 +419,7 @@ int cmd_read(struct cli *cli);
 int cmd_release(struct cli *cli);
 int cmd_rename(struct cli *cli);
 int cmd_repair(struct cli *cli);
+int cmd_report(struct cli *cli);
 int cmd_reset(struct cli *cli);
 int cmd_restore(struct cli *cli);
 int cmd_scrub(struct cli *cli);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * map: one row of characters for each snapshot, as wide as the terminal: what it holds of the device, and in what
- * state.
+ * map: what each snapshot holds of the device, and in what state. On a terminal one row of characters for each, as wide
+ * as the terminal, and a legend with sums; elsewhere a table in bytes, or JSON with every range.
  */
-#include "cli.h"
-#include <assert.h>
+#include "picture.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,68 +16,60 @@
 #define WIDTH_DEFAULT 80
 #define WIDTH_MAX 1024
 
-/* What lies in the part of the device that one character stands for. */
-struct cell {
-    uint64_t bytes[SELSNAP_BLOCKS_CHANGED + 1]; /* By SELSNAP_BLOCKS_*. */
+/* How a mark looks, with colours and without, and what the legend says of it. */
+struct look {
+    char letter;
+    const char *color; /* Of a terminal: 4 to 16 colours are enough. */
+    uint32_t state;    /* That it counts; UINT32_MAX: it counts none. */
+    const char *text;
 };
 
-struct picture {
-    uint64_t device_bytes;
-    uint64_t cell_bytes;
-    size_t cell_count;
-    struct cell *cells;
+static const struct look looks[MARK_COUNT] = {
+    [MARK_UNDESIGNATED] = {'.', "2", SELSNAP_BLOCKS_UNDESIGNATED, "not in the snapshot"},
+    [MARK_UNCHANGED] = {'-', "97;44", SELSNAP_BLOCKS_UNCHANGED, "unchanged since"},
+    [MARK_PARTLY] = {'+', "30;42", UINT32_MAX, "partly changed"},
+    [MARK_PRESERVED] = {'#', "30;102", SELSNAP_BLOCKS_PRESERVED, "changed, preserved"},
+    [MARK_ZERO] = {'0', "30;106", SELSNAP_BLOCKS_ZERO, "changed, held zeros"},
+    [MARK_CHANGED] = {'*', "30;102", SELSNAP_BLOCKS_CHANGED, "changed (bookmark)"},
+    [MARK_OVERLAY] = {'o', "30;103", SELSNAP_BLOCKS_OVERLAY, "written into it"},
+    [MARK_LOST] = {'X', "97;41", SELSNAP_BLOCKS_LOST, "lost"},
 };
 
-static const char *const state_names[] = {
-    [SELSNAP_BLOCKS_UNDESIGNATED] = "undesignated",
-    [SELSNAP_BLOCKS_UNCHANGED] = "unchanged",
-    [SELSNAP_BLOCKS_PRESERVED] = "preserved",
-    [SELSNAP_BLOCKS_ZERO] = "zero",
-    [SELSNAP_BLOCKS_LOST] = "lost",
-    [SELSNAP_BLOCKS_OVERLAY] = "overlay",
-    [SELSNAP_BLOCKS_CHANGED] = "changed",
+/* The order of the table's columns. */
+static const uint32_t columns[] = {SELSNAP_BLOCKS_UNDESIGNATED, SELSNAP_BLOCKS_UNCHANGED, SELSNAP_BLOCKS_PRESERVED,
+                                   SELSNAP_BLOCKS_ZERO,         SELSNAP_BLOCKS_CHANGED,   SELSNAP_BLOCKS_OVERLAY,
+                                   SELSNAP_BLOCKS_LOST};
+#define COLUMN_COUNT (sizeof(columns) / sizeof(columns[0]))
+
+struct map {
+    struct picture picture;
+    uint64_t draw; /* DRAW_* */
+    uint64_t rows;
+    struct cell sum; /* Of all rows. */
+    bool seen[MARK_COUNT];
 };
+
+uint64_t draw_default(const struct cli *cli) {
+    const char *none = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    if (isatty(cli->out_fd) != 1) {
+        return DRAW_TABLE;
+    }
+    bool plain = (none != NULL && none[0] != '\0') || terminal == NULL || strcmp(terminal, "dumb") == 0;
+    return plain ? DRAW_PLAIN : DRAW_COLOR;
+}
 
 static size_t terminal_width(const struct cli *cli) {
     size_t width = WIDTH_DEFAULT;
     struct winsize size;
-    const char *columns = getenv("COLUMNS");
+    const char *text = cli->served == NULL ? getenv("COLUMNS") : NULL; /* a server's is not the user's */
     uint64_t number = 0;
     if (isatty(cli->out_fd) == 1 && ioctl(cli->out_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         width = size.ws_col;
-    } else if (columns != NULL && size_parse(columns, &number) && number <= WIDTH_MAX) {
+    } else if (text != NULL && size_parse(text, &number) && number <= WIDTH_MAX) {
         width = (size_t)number;
     }
     return width < WIDTH_MIN ? WIDTH_MIN : width;
-}
-
-static void add_range(struct picture *picture, const selsnap_map_range *range) {
-    uint64_t at = range->offset;
-    uint64_t end = range->offset + range->len;
-    while (at < end) {
-        size_t cell = (size_t)(at / picture->cell_bytes);
-        uint64_t cell_end = ((uint64_t)cell + 1) * picture->cell_bytes;
-        uint64_t stop = end < cell_end ? end : cell_end;
-        picture->cells[cell].bytes[range->state] += stop - at;
-        at = stop;
-    }
-}
-
-/* The gravest state wins: one lost block among thousands has to show. */
-static char cell_char(const struct cell *cell) {
-    const uint64_t *bytes = cell->bytes;
-    uint64_t changed = bytes[SELSNAP_BLOCKS_PRESERVED] + bytes[SELSNAP_BLOCKS_ZERO] + bytes[SELSNAP_BLOCKS_CHANGED];
-    char result = '.';
-    if (bytes[SELSNAP_BLOCKS_LOST] > 0) {
-        result = 'X';
-    } else if (bytes[SELSNAP_BLOCKS_OVERLAY] > 0) {
-        result = 'o';
-    } else if (changed > 0) {
-        result = bytes[SELSNAP_BLOCKS_UNCHANGED] > 0 ? '+' : '#';
-    } else if (bytes[SELSNAP_BLOCKS_UNCHANGED] > 0) {
-        result = '-';
-    }
-    return result;
 }
 
 /* The name, cut or filled to LABEL_WIDTH characters; bytes that go on a UTF-8 character take no place of their own. */
@@ -95,46 +86,40 @@ static void print_label(struct cli *cli, const char *name) {
     fprintf(cli->out, "%*s", (int)(LABEL_WIDTH - width) + 1, "");
 }
 
-/* The range at @p offset, with those that follow it in the same state. @p ret_next begins the search for the next. */
-static int next_range(struct cli *cli, uint64_t id, uint64_t size, uint64_t offset, selsnap_map_range *ret_range) {
-    selsnap_map_range whole = {offset, 0, 0, 0};
-    uint64_t at = offset;
-    while (at < size) {
-        selsnap_map_range range = {0, 0, 0, 0};
-        int code = stop_asked(cli) ? SELSNAP_ECANCELED : selsnap_snapshot_map(cli->ss, id, at, &range);
-        if (code != SELSNAP_OK) {
-            return code;
-        }
-        if (at != offset && range.state != whole.state) {
-            break;
-        }
-        whole.state = range.state <= SELSNAP_BLOCKS_CHANGED ? range.state : SELSNAP_BLOCKS_UNCHANGED;
-        at = range.offset + range.len;
-        whole.len = at - offset;
+/* A run of cells that look the same: one change of colour for all of them. */
+static void print_run(struct cli *cli, const struct map *map, enum mark mark, size_t count) {
+    if (map->draw == DRAW_COLOR) {
+        fprintf(cli->out, "\033[%sm", looks[mark].color);
     }
-    *ret_range = whole;
-    return SELSNAP_OK;
+    for (size_t i = 0; i < count; i++) {
+        fputc(looks[mark].letter, cli->out);
+    }
+    if (map->draw == DRAW_COLOR) {
+        fputs("\033[0m", cli->out);
+    }
 }
 
-static int print_row(struct cli *cli, const selsnap_snapshot_info *info, struct picture *picture) {
-    assert(picture->cells != NULL);
-    memset(picture->cells, 0, picture->cell_count * sizeof(*picture->cells));
-    uint64_t at = 0;
-    while (at < picture->device_bytes) {
-        selsnap_map_range range;
-        int code = next_range(cli, info->id, picture->device_bytes, at, &range);
-        if (code != SELSNAP_OK) {
-            return fail(cli, code, "snapshot '%s'", info->name);
-        }
-        add_range(picture, &range);
-        at = range.offset + range.len;
-    }
+static void draw_row(struct cli *cli, const selsnap_snapshot_info *info, struct map *map) {
+    const struct picture *picture = &map->picture;
     print_label(cli, info->name);
-    for (size_t i = 0; i < picture->cell_count; i++) {
-        fputc(cell_char(&picture->cells[i]), cli->out);
+    for (size_t begin = 0; begin < picture->cell_count;) {
+        enum mark mark = cell_mark(&picture->cells[begin]);
+        size_t end = begin + 1;
+        while (end < picture->cell_count && cell_mark(&picture->cells[end]) == mark) {
+            end++;
+        }
+        print_run(cli, map, mark, end - begin);
+        map->seen[mark] = true;
+        begin = end;
     }
     fputc('\n', cli->out);
-    return CLI_OK;
+}
+
+static void table_row(struct cli *cli, const selsnap_snapshot_info *info, const struct map *map) {
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        fprintf(cli->out, "%14" PRIu64, map->picture.sum.bytes[columns[i]]);
+    }
+    fprintf(cli->out, "  %s\n", info->name);
 }
 
 /* Streamed: a map may have millions of ranges. */
@@ -147,11 +132,11 @@ static int stream_row(struct cli *cli, const selsnap_snapshot_info *info, uint64
     fputs(", \"ranges\": [", cli->out);
     for (uint64_t at = 0; at < size && code == SELSNAP_OK;) {
         selsnap_map_range range;
-        code = next_range(cli, info->id, size, at, &range);
+        code = picture_next_range(cli, info->id, size, at, &range);
         if (code == SELSNAP_OK) {
             fputs(at == 0 ? "\n  " : ",\n  ", cli->out);
             json_stream(cli, json_pack("{s:o, s:o, s:s}", "offset", json_u64(range.offset), "length",
-                                       json_u64(range.len), "state", state_names[range.state]));
+                                       json_u64(range.len), "state", state_name(range.state)));
             at = range.offset + range.len;
         }
     }
@@ -160,24 +145,35 @@ static int stream_row(struct cli *cli, const selsnap_snapshot_info *info, uint64
 }
 
 /* One snapshot, as a row or as JSON. */
-static int map_one(struct cli *cli, const selsnap_snapshot_info *info, struct picture *picture, bool first) {
-    if (!cli->json) {
-        return print_row(cli, info, picture);
+static int map_one(struct cli *cli, const selsnap_snapshot_info *info, struct map *map) {
+    map->rows++;
+    if (cli->json) {
+        fputs(map->rows == 1 ? "\n " : ",\n ", cli->out);
+        return stream_row(cli, info, map->picture.device_bytes);
     }
-    fputs(first ? "\n " : ",\n ", cli->out);
-    return stream_row(cli, info, picture->device_bytes);
+    int code = picture_fill(cli, &map->picture, info->id);
+    if (code != SELSNAP_OK) {
+        return fail(cli, code, "snapshot '%s'", info->name);
+    }
+    for (size_t i = 0; i <= SELSNAP_BLOCKS_CHANGED; i++) {
+        map->sum.bytes[i] += map->picture.sum.bytes[i];
+    }
+    if (map->draw == DRAW_TABLE) {
+        table_row(cli, info, map);
+    } else {
+        draw_row(cli, info, map);
+    }
+    return CLI_OK;
 }
 
-static int map_all(struct cli *cli, struct picture *picture) {
+static int map_all(struct cli *cli, struct map *map) {
     selsnap_snapshot_info info;
     memset(&info, 0, sizeof(info));
     info.struct_size = sizeof(info);
     int result = CLI_OK;
     int code = SELSNAP_OK;
-    bool first = true;
     while (result == CLI_OK && (code = selsnap_snapshot_next(cli->ss, info.id, &info)) == SELSNAP_OK) {
-        result = map_one(cli, &info, picture, first);
-        first = false;
+        result = map_one(cli, &info, map);
     }
     if (result == CLI_OK && code != SELSNAP_ENOENT) {
         result = fail(cli, code, "snapshots");
@@ -185,33 +181,50 @@ static int map_all(struct cli *cli, struct picture *picture) {
     return result;
 }
 
-static int picture_init(struct cli *cli, struct picture *picture) {
-    uint64_t block = selsnap_block_size(cli->ss);
-    uint64_t width = terminal_width(cli) - LABEL_WIDTH - 1;
-    uint64_t blocks = (picture->device_bytes + block - 1) / block;
-    uint64_t blocks_a_cell = (blocks + width - 1) / width;
-    picture->cell_bytes = blocks_a_cell * block;
-    picture->cell_count = (size_t)((blocks + blocks_a_cell - 1) / blocks_a_cell);
-    picture->cells = calloc(picture->cell_count, sizeof(*picture->cells));
-    return picture->cells != NULL ? CLI_OK : fail_with(cli, SELSNAP_ENOMEM, "", "picture");
-}
-
-static void print_frame(struct cli *cli, const struct picture *picture, bool top) {
+static void print_head(struct cli *cli, const struct map *map) {
     char device[32];
     char cell[32];
-    if (top) {
-        fprintf(cli->out, "device of %s, %s a character\n", size_text(picture->device_bytes, device, sizeof(device)),
-                size_text(picture->cell_bytes, cell, sizeof(cell)));
-        return;
+    if (cli->json) {
+        fprintf(cli->out, "{\"origin_bytes\": %" PRIu64 ", \"block_bytes\": %" PRIu32 ", \"snapshots\": [",
+                map->picture.device_bytes, selsnap_block_size(cli->ss));
+    } else if (map->draw == DRAW_TABLE) {
+        for (size_t i = 0; i < COLUMN_COUNT; i++) {
+            fprintf(cli->out, "%14s", state_name(columns[i]));
+        }
+        fputs("  name\n", cli->out);
+    } else {
+        fprintf(cli->out, "device of %s, %s a character\n",
+                size_text(map->picture.device_bytes, device, sizeof(device)),
+                size_text(map->picture.cell_bytes, cell, sizeof(cell)));
     }
-    fprintf(
-        cli->out,
-        "\n. not in the snapshot     - unchanged since     + partly changed, preserved     # all changed, preserved\n"
-        "o written into it         X lost\n");
+}
+
+/* A line for each mark that is there, with how much of the rows is so. */
+static void print_legend(struct cli *cli, const struct map *map) {
+    uint64_t block = selsnap_block_size(cli->ss);
+    double all = (double)map->picture.device_bytes * (double)map->rows;
+    char size[32];
+    fputs(map->rows == 1 ? "\n" : "\nall rows together:\n", cli->out);
+    for (size_t mark = 0; mark < MARK_COUNT; mark++) {
+        const struct look *look = &looks[mark];
+        uint64_t bytes = look->state <= SELSNAP_BLOCKS_CHANGED ? map->sum.bytes[look->state] : 0;
+        if (bytes == 0 && !map->seen[mark]) {
+            continue;
+        }
+        fputs("  ", cli->out);
+        print_run(cli, map, (enum mark)mark, 1);
+        if (look->state > SELSNAP_BLOCKS_CHANGED) {
+            fprintf(cli->out, " %s\n", look->text);
+            continue;
+        }
+        fprintf(cli->out, " %-20s %10s %5.1f %% %12" PRIu64 " blocks\n", look->text,
+                size_text(bytes, size, sizeof(size)), 100.0 * (double)bytes / all, (bytes + block - 1) / block);
+    }
 }
 
 int cmd_map(struct cli *cli) {
     selsnap_snapshot_info info;
+    struct map map;
     bool one = cli->args.name_count == 1;
     int result = session_open(cli, false);
     if (result == CLI_OK && one) {
@@ -220,23 +233,19 @@ int cmd_map(struct cli *cli) {
     if (result != CLI_OK) {
         return result;
     }
-    struct picture picture = {.device_bytes = selsnap_size(cli->ss)};
-    result = picture_init(cli, &picture);
+    memset(&map, 0, sizeof(map));
+    map.draw = args_given(&cli->args, OPT_DRAW) ? cli->args.draw : draw_default(cli);
+    result = picture_init(cli, &map.picture, terminal_width(cli) - LABEL_WIDTH - 1);
     if (result != CLI_OK) {
         return result;
     }
-    if (cli->json) {
-        fprintf(cli->out, "{\"origin_bytes\": %" PRIu64 ", \"block_bytes\": %" PRIu32 ", \"snapshots\": [",
-                picture.device_bytes, selsnap_block_size(cli->ss));
-    } else {
-        print_frame(cli, &picture, true);
-    }
-    result = one ? map_one(cli, &info, &picture, true) : map_all(cli, &picture);
+    print_head(cli, &map);
+    result = one ? map_one(cli, &info, &map) : map_all(cli, &map);
     if (cli->json) {
         fputs("]}\n", cli->out);
-    } else if (result == CLI_OK) {
-        print_frame(cli, &picture, false);
+    } else if (result == CLI_OK && map.draw != DRAW_TABLE && map.rows > 0) {
+        print_legend(cli, &map);
     }
-    free(picture.cells);
+    picture_fini(&map.picture);
     return result;
 }

@@ -119,7 +119,12 @@ static const struct command commands[] = {
      "end with it: 'zero --live' there preserves what they need. Its file or block device is left as it is, and may be\n"
      "made shorter afterwards.", false},
     {"dump", "", 0, 0, COMMON, cmd_dump, "print all metadata as text", "", false},
-    {"map", "[NAME]", 0, 1, COMMON, cmd_map, "draw which blocks the snapshots hold", "", false},
+    {"map", "[NAME]", 0, 1, COMMON | OPT_BIT(OPT_DRAW), cmd_map, "show which blocks the snapshots hold, and in what state",
+     "On a terminal a picture, each character a share of the device, the gravest state winning; elsewhere a table in\n"
+     "bytes. --json lists every range.", false},
+    {"report", "", 0, 0, (COMMON & ~OPT_BIT(OPT_JSON)) | OPT_BIT(OPT_PROGRESS), cmd_report,
+     "print all that a person wants to know as one HTML page",
+     "One file that needs nothing else: store, subsets, snapshots, maps and a time line. selsnap report >report.html", false},
     {"export", "NAME", 1, 1,
      COMMON | SUBSET_OPTIONS | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BASE) | OPT_BIT(OPT_AS_CHANGED) |
          OPT_BIT(OPT_SKIP_LOST) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_TOKEN) | OPT_BIT(OPT_PROGRESS),
@@ -138,6 +143,10 @@ static const struct command commands[] = {
     {"info", "", 0, 0, COMMON, cmd_info, "figures of the store", "", false},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct command *command_row(size_t index) {
+    return index < COMMAND_COUNT ? &commands[index] : NULL;
+}
 
 static const char *const exit_codes = "exit codes:\n"
                                       "  0  done\n"
@@ -158,6 +167,7 @@ static void print_help(struct cli *cli) {
     }
     fprintf(cli->out, "  %-27s %s\n", "help [COMMAND]", "print this, or one command's options");
     fprintf(cli->out, "  %-27s %s\n", "version", "print the version");
+    fprintf(cli->out, "  %-27s %s\n", "complete [WORD...]", "tell what may stand where the last word is: for shells");
     fprintf(cli->out, "\noptions of all commands:\n");
     args_print_options(cli, COMMON);
     fprintf(
@@ -219,6 +229,9 @@ static int run_other(struct cli *cli, int argc, char **argv) {
         }
         print_help(cli);
         return CLI_OK;
+    }
+    if (strcmp(word, "complete") == 0) {
+        return complete(cli, argc - 1, argv + 1);
     }
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
         return print_version(cli);

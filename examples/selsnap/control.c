@@ -71,6 +71,12 @@ static char *request_line(const struct cli *cli, const char *store, int words, i
             failed |= json_array_append_new(list, json_string("--store"));
             failed |= json_array_append_new(list, json_string(store));
         }
+        if (i == words - 1 && (cli->command->options & OPT_BIT(OPT_DRAW)) != 0 && !args_given(&cli->args, OPT_DRAW)) {
+            /* By this process's terminal and environment, not the server's. */
+            static const char *const draws[] = {"table", "plain", "color"};
+            failed |= json_array_append_new(list, json_string("--draw"));
+            failed |= json_array_append_new(list, json_string(draws[draw_default(cli)]));
+        }
     }
     json_t *request = json_pack("{s:o}", "words", list);
     char *line = failed == 0 && request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;

@@ -317,7 +317,7 @@ class Full(CliTest):
             if each["state"] != "lost":
                 got = self.cmd("read", "a", "--offset", each["offset"], "--length", each["length"]).out
                 self.assertEqual(got, old[each["offset"]:each["offset"] + each["length"]])
-        self.assertIn("X", self.cmd("map", "a").text.splitlines()[1])
+        self.assertIn("X", self.cmd("map", "a", "--draw", "plain").text.splitlines()[1])
         self.cmd("check")
 
     def test_full__restore_of_lost_blocks__only_with_skip_lost(self):
@@ -459,55 +459,6 @@ class Looking(CliTest):
         lines = self.cmd("dump", "--json").json["lines"]
         self.assertEqual(text.splitlines(), lines)
         self.assertGreater(len(lines), 3)
-
-    def test_map__states__are_drawn(self):
-        self.cmd("create", "a", "--range", "1M:4M")
-        self.cmd("create", "other", "--range", "0:4K")
-        self.write_live(MIB, self.random.randbytes(MIB))
-        self.write_live(3 * MIB, self.random.randbytes(BLOCK))
-        self.cmd("write", "a", "--offset", "4M", data=b"o" * BLOCK)
-        lines = self.cmd("map", env={"COLUMNS": "81"}).text.splitlines()
-        self.assertIn("8.0 MiB", lines[0])
-        row = lines[1]
-        self.assertEqual((len(row), row[:17]), (17 + 64, "a".ljust(17)))
-        cells = row[17:]
-        self.assertEqual(cells[:16], "." * 8 + "#" * 8)
-        self.assertIn(cells[24], "+#")
-        self.assertEqual(cells[32], "o")
-        self.assertEqual(cells[39:], "-" + "." * 24)
-        self.assertEqual(lines[2][:17], "other".ljust(17))
-        self.assertEqual(lines[2][17:], "-" + "." * 63)
-        self.assertIn("lost", lines[-1])
-
-    def test_map__widths__are_kept(self):
-        self.cmd("create", "東京 snapshot with a long name")
-        for columns, width in (("40", 40), ("100", 100), ("5", 40), ("junk", 80), (None, 80)):
-            row = self.cmd("map", env={"COLUMNS": columns} if columns else None).text.splitlines()[1]
-            self.assertLessEqual(len(row), width)
-            self.assertGreater(len(row), width // 2)
-            self.assertTrue(row.startswith("東京 snapshot with "))
-
-    def test_map__json__covers_the_device(self):
-        self.cmd("create", "a", "--range", "1M:1M")
-        self.cmd("create", "b")
-        self.write_live(MIB, self.random.randbytes(BLOCK))
-        drawn = self.cmd("map", "--json").json
-        self.assertEqual((drawn["origin_bytes"], drawn["block_bytes"]), (self.origin_size, BLOCK))
-        self.assertEqual([each["name"] for each in drawn["snapshots"]], ["a", "b"])
-        for each in drawn["snapshots"]:
-            at = 0
-            for piece in each["ranges"]:
-                self.assertEqual(piece["offset"], at)
-                at += piece["length"]
-            self.assertEqual(at, self.origin_size)
-        states = [piece["state"] for piece in drawn["snapshots"][0]["ranges"]]
-        self.assertEqual((states[0], states[1], states[-1]), ("undesignated", "preserved", "undesignated"))
-        only = self.cmd("map", "b", "--json").json["snapshots"]
-        self.assertEqual([each["name"] for each in only], ["b"])
-
-    def test_map__no_snapshots__is_empty(self):
-        self.assertEqual(self.cmd("map", "--json").json["snapshots"], [])
-        self.cmd("map")
 
     def test_info__text_and_json__have_the_figures(self):
         info = self.cmd("info", "--json").json

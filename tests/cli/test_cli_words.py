@@ -7,7 +7,7 @@ from cli_support import BLOCK, CliTest, MIB, NOT_FOUND, OK, USAGE, main
 COMMANDS = ["format", "subset save", "subset list", "subset show", "subset delete", "create", "list", "show", "read",
             "write", "zero", "discard", "apply", "restore", "reset", "rename", "hold", "holds", "release", "delete",
             "expire", "step",
-            "check", "scrub", "repair", "grow", "dump", "map", "info", "quota"]
+            "check", "scrub", "repair", "grow", "dump", "map", "report", "info", "quota"]
 # These take as many words as there are stores.
 GROUPS = ["group create", "group list", "group check"]
 
