@@ -207,7 +207,7 @@ def gcc(step):
 
 def nbd(step):
     step.build("build-tests", *TESTED)
-    for name in ("exports", "control", "files"):
+    for name in ("exports", "control", "files", "terminal"):
         step.tap("timeout", "900", "/usr/bin/python3", "-B", f"tests/nbd/test_nbd_{name}.py",
                  "build-tests/examples/selsnap", "build-tests/examples/nbdkit/nbdkit-selsnap-plugin.so")
 
