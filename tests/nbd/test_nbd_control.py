@@ -181,6 +181,7 @@ class Interruptions(NbdTest):
     def test_interrupt__passed_on__command_ends_and_tells(self):
         process = self.stuck_export()
         process.send_signal(signal.SIGINT)
+        process.wait(HANG)  # nothing is read before, or the export might reach its end first
         _, errors = process.communicate(timeout=HANG)
         self.assertNotEqual(process.returncode, 0)
         self.assertIn(b"selsnap: export:", errors)
