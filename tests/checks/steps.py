@@ -13,6 +13,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -373,6 +374,8 @@ def main():
         return 2
     for step in steps:
         step.mode = mode
+    # In the background of a shell it is ignored, which children would inherit; some of them test what it does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     begun = time.monotonic()
     run_all(steps, 2)
     print(f"{'step':<12} {'seconds':>8} {'processor':>10} {'passed':>8} {'failed':>8}")

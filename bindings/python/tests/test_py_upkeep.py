@@ -98,7 +98,9 @@ def test_repair(used, tmp_path):
 
 def test_declarations_are_those_of_the_headers():
     root = ROOT / "include" / "selsnap"
-    names = [function.name for header in [*root.glob("*.h"), root / "version.h.in"] for function in api_headers.functions(header)]
+    names = [function.name for header in [*root.glob("*.h"), root / "version.h.in"]
+             if header.name != "select.h"  # of another library
+             for function in api_headers.functions(header)]
     assert len(names) > 100 and set(names) <= set(dir(lib))
 
 
