@@ -194,7 +194,8 @@ static int sync_all(int fd) {
 }
 
 static int sync_data(int fd) {
-#if defined(_POSIX_SYNCHRONIZED_IO) && _POSIX_SYNCHRONIZED_IO > 0 && !defined(F_FULLFSYNC)
+/* musl has fdatasync(), and does not say so. */
+#if defined(__linux__) || (defined(_POSIX_SYNCHRONIZED_IO) && _POSIX_SYNCHRONIZED_IO > 0 && !defined(F_FULLFSYNC))
     int result;
     do {
         result = fdatasync(fd);
