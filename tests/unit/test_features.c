@@ -58,6 +58,7 @@ static void assert_readable(struct rig *rig) {
     assert_true(pattern_is(block, sizeof block, 0, 0, 0));
 }
 
+/* [F-21] */
 static void test_features__unknown_compat_bit__used_and_kept(void **state) {
     (void)state;
     struct rig rig;
@@ -79,6 +80,7 @@ static void test_features__unknown_compat_bit__used_and_kept(void **state) {
     }
 }
 
+/* [F-22] */
 static void test_features__unknown_ro_compat_bit__read_only(void **state) {
     (void)state;
     struct rig rig;
@@ -98,6 +100,7 @@ static void test_features__unknown_ro_compat_bit__read_only(void **state) {
     }
 }
 
+/* [F-23] */
 static void test_features__unknown_incompat_bit__refused(void **state) {
     (void)state;
     struct rig rig;
