@@ -265,7 +265,8 @@ static int run(struct export *export, const selsnap_stream_token *token, selsnap
     int level = level_of(options);
     if (level != 0 && !ssn_packs()) {
         return ssn_fail(&ss->report, SELSNAP_ENOTSUP,
-                        "this libselsnap was built without libzstd: build it with libzstd, or export without compression");
+                        "this libselsnap was built without libzstd: build it with libzstd, or export without "
+                        "compression");
     }
     int rc = load(export);
     rc = rc == SELSNAP_OK ? ssn_view_open(ss, &view, &export->view) : rc;

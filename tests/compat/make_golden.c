@@ -4,7 +4,8 @@
  *
  *   DIR/NAME.store, DIR/NAME.origin   the images; all but `closed` as a killed process leaves them
  *   DIR/NAME.stream                   streams
- *   DIR/manifest.txt                  for each, a line with its kind and name, then what the library finds in it (account.h)
+ *   DIR/manifest.txt                  for each, a line with its kind and name, then what the library finds in it
+ *                                     (account.h)
  *
  * Time and randomness are wrapped by the linker: what is made depends on nothing but the library, and two machines make
  * the same bytes. The golden images of a format version were made by this once, and stay as they are.
