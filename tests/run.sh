@@ -5,6 +5,7 @@
 #   tests/run.sh           gcc, clang, AddressSanitizer, ThreadSanitizer, MemorySanitizer, Valgrind, coverage, static checkers,
 #                          the bindings
 #   tests/run.sh --quick   a gcc build with its shorter suites, and cppcheck
+#   tests/run.sh --cross   the builds for other machines alone: see tests/cross/run.sh
 #   tests/run.sh --long    the same, more of it, planted mistakes, the long modes of the random tests: hours
 #
 # tests/checks/steps.py holds the steps; names of steps after the options run only these. The last line is
@@ -20,8 +21,9 @@ for arg in "$@"; do
     case $arg in
     --quick) mode=quick ;;
     --long) mode=long ;;
+    --cross) mode=cross ;;
     -*)
-        echo "usage: tests/run.sh [--quick | --long] [STEP...]" >&2
+        echo "usage: tests/run.sh [--quick | --cross | --long] [STEP...]" >&2
         exit 2
         ;;
     *) steps="$steps $arg" ;;
@@ -31,6 +33,12 @@ done
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     libblkid-dev libext2fs-dev fdisk mount python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
+    packages="$packages gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
+fi
+if [ "$mode" = cross ] || [ "$mode" = long ]; then
+    packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools"
+fi
+if [ "$mode" = ci ] || [ "$mode" = long ]; then
     packages="$packages g++ spin clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go
         python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy
         scdoc mandoc zsh nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd qemu-utils fio fuse3 xfsprogs"

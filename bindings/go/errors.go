@@ -41,7 +41,7 @@ const (
 	ErrOverlap      Code = C.SELSNAP_EOVERLAP      // Store and origin are, or may be, the same storage.
 	ErrMemoryLimit  Code = C.SELSNAP_EMEMLIMIT     // The memory limit is too small for this.
 	ErrLimit        Code = C.SELSNAP_ELIMIT        // A documented limit is passed.
-	ErrNotSupported Code = C.SELSNAP_ENOTSUP       // The device cannot do this.
+	ErrNotSupported Code = C.SELSNAP_ENOTSUP       // The device, or libselsnap as it was built, cannot do this.
 	ErrCanceled     Code = C.SELSNAP_ECANCELED     // Stopped by its context or a callback; what was done stays done.
 	ErrAbandoned    Code = C.SELSNAP_EABANDONED    // The store was abandoned; snapshots are no longer kept.
 	ErrTooSmall     Code = C.SELSNAP_ETOOSMALL     // The store device is too small.

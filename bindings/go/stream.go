@@ -137,7 +137,7 @@ type ExportOptions struct {
 	ID        uint64       // The snapshot.
 	Base      uint64       // 0: all of it. Otherwise what changed since this older snapshot or bookmark.
 	Subset    *Subset      // Only these ranges of it; nil: all. An increment needs the same as its base.
-	Level     int          // zstd's, 1 to 19; 0: 3; -1: do not compress.
+	Level     int          // zstd's, 1 to 19; 0: 3, or none where libselsnap was built without zstd; -1: none.
 	AsChanged bool         // With what was written into the snapshot. Not for increments.
 	SkipLost  bool         // Go on although blocks are lost: the stream tells of each that it is.
 	Token     *StreamToken // nil, or go on behind what it says has arrived; all else as the first time.

@@ -39,7 +39,7 @@ extern "C" {
 #define SELSNAP_EOVERLAP (-21)   /**< Store and origin are, or may be, the same storage. */
 #define SELSNAP_EMEMLIMIT (-22)  /**< The memory limit is too small for this; nothing was done. */
 #define SELSNAP_ELIMIT (-23)     /**< A documented limit (length of a name, size of a property) is passed. */
-#define SELSNAP_ENOTSUP (-24)    /**< The device cannot do this. */
+#define SELSNAP_ENOTSUP (-24)    /**< The device, or libselsnap as it was built, cannot do this. */
 #define SELSNAP_ECANCELED (-25)  /**< The progress callback asked to stop; what was done stays done. */
 #define SELSNAP_EABANDONED (-26) /**< The host abandoned the store; snapshots are no longer kept. */
 #define SELSNAP_ETOOSMALL (-27)  /**< The store device is too small. */

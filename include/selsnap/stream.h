@@ -148,7 +148,7 @@ typedef struct selsnap_export_options {
     uint64_t id;                  /**< The snapshot. */
     uint64_t base_id;             /**< 0: all of it. Otherwise what changed since this older snapshot or bookmark. */
     const selsnap_subset *subset; /**< Only these ranges of it; NULL: all. An increment needs the same as its base. */
-    int32_t level;                /**< zstd's, 1 to 19; 0: 3; -1: do not compress. */
+    int32_t level;                /**< zstd's, 1 to 19; 0: 3, or none where libselsnap was built without zstd; -1: none. */
     uint32_t reserved;            /**< 0. */
     const selsnap_stream_token *token; /**< NULL, or go on behind what it says has arrived; all else as the first time. */
     selsnap_progress_fn progress; /**< NULL, or told blocks passed of the subset. */
@@ -180,6 +180,7 @@ typedef struct selsnap_export_options {
  * @retval SELSNAP_ESTORE      The store failed.
  * @retval SELSNAP_EABANDONED  The store was abandoned.
  * @retval SELSNAP_ECANCELED   A callback said so.
+ * @retval SELSNAP_ENOTSUP     A level was asked for, and libselsnap was built without zstd; nothing was written.
  * @retval SELSNAP_ENOMEM      No memory, or none under the limit.
  * After any failure the stream has no end, and each reader refuses it there.
  *
@@ -218,6 +219,7 @@ typedef struct selsnap_stream_options {
  *
  * @retval SELSNAP_OK         It is whole and sound.
  * @retval SELSNAP_ESTREAM    It is damaged, cut, or of a kind not known; the message says where.
+ * @retval SELSNAP_ENOTSUP    It is compressed, and libselsnap was built without zstd.
  * @retval SELSNAP_EBASE      It does not go on behind the token.
  * @retval SELSNAP_EINVAL     An argument is NULL, or an option is not allowed.
  * @retval SELSNAP_EIO        The callback's.
@@ -246,6 +248,7 @@ SELSNAP_API int selsnap_stream_verify(selsnap_stream_read_fn read, void *user, c
  *
  * @retval SELSNAP_OK         The device holds the snapshot, whole.
  * @retval SELSNAP_ESTREAM    The stream is damaged, cut, or of a kind not known; see ret_info->state.
+ * @retval SELSNAP_ENOTSUP    It is compressed, and libselsnap was built without zstd; see ret_info->state.
  * @retval SELSNAP_EBASE      An increment, and its base is not what options->holds says; or the stream does not go on behind
  *                            the token. The device is as it was before the call.
  * @retval SELSNAP_ELOST      Blocks are lost in it. See ::SELSNAP_APPLY_SKIP_LOST, and ret_info->state.
@@ -306,6 +309,7 @@ typedef struct selsnap_import_options {
  *
  * @retval SELSNAP_OK          The snapshot is there.
  * @retval SELSNAP_ESTREAM     The stream is damaged, cut, or of a kind not known; see ret_info->state.
+ * @retval SELSNAP_ENOTSUP     It is compressed, and libselsnap was built without zstd; see ret_info->state.
  * @retval SELSNAP_EBASE       No snapshot was imported from the stream's base, or the device has changed since; or the
  *                             stream goes on behind what has not arrived. The device is as it was.
  * @retval SELSNAP_EEXIST      The name is taken; the device is as it was.

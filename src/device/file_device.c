@@ -14,6 +14,7 @@
 #include "stock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#ifdef __linux__
-#include <fcntl.h>
+#ifdef SSN_LINUX
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -74,6 +74,19 @@ static int next_batch(const struct cursor *cursor, struct iovec *batch) {
     return count;
 }
 
+#ifndef SSN_PORTABLE
+static ssize_t move_batch(int fd, bool write, const struct iovec *batch, int count, uint64_t offset) {
+    return write ? pwritev(fd, batch, count, (off_t)offset) : preadv(fd, batch, count, (off_t)offset);
+}
+#else
+/* The first piece: POSIX has no calls for several at a place. */
+static ssize_t move_batch(int fd, bool write, const struct iovec *batch, int count, uint64_t offset) {
+    (void)count;
+    return write ? pwrite(fd, batch->iov_base, batch->iov_len, (off_t)offset)
+                 : pread(fd, batch->iov_base, batch->iov_len, (off_t)offset);
+}
+#endif
+
 /* Moves all the pieces but their first `skip` bytes, however short the system's transfers are. */
 static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t skip) {
     struct cursor cursor = {iov, iov_count, 0, 0};
@@ -82,7 +95,7 @@ static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_c
     offset += skip;
     int count = next_batch(&cursor, batch);
     while (count > 0) {
-        ssize_t done = write ? pwritev(fd, batch, count, (off_t)offset) : preadv(fd, batch, count, (off_t)offset);
+        ssize_t done = move_batch(fd, write, batch, count, offset);
         if (done < 0 && errno == EINTR) {
             continue;
         }
@@ -181,7 +194,8 @@ static int sync_all(int fd) {
 }
 
 static int sync_data(int fd) {
-#if defined(_POSIX_SYNCHRONIZED_IO) && _POSIX_SYNCHRONIZED_IO > 0 && !defined(F_FULLFSYNC)
+/* musl has fdatasync(), and does not say so. */
+#if defined(__linux__) || (defined(_POSIX_SYNCHRONIZED_IO) && _POSIX_SYNCHRONIZED_IO > 0 && !defined(F_FULLFSYNC))
     int result;
     do {
         result = fdatasync(fd);
@@ -210,7 +224,7 @@ static int file_flush(void *user) {
     return result;
 }
 
-#ifdef __linux__
+#ifdef SSN_LINUX
 /* Whether the system said that it cannot, rather than that it failed. */
 static bool not_offered(int error) {
     return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY || error == EINVAL;
@@ -220,7 +234,7 @@ static int punch(const struct file *file, int mode, unsigned long block_request,
     uint64_t range[2] = {offset, len};
     int result;
     do {
-        result = file->is_block ? ioctl(file->fd, block_request, range)
+        result = file->is_block ? ioctl(file->fd, (ssn_ioctl_request)block_request, range)
                                 : fallocate(file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
     } while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : -errno;
@@ -229,7 +243,7 @@ static int punch(const struct file *file, int mode, unsigned long block_request,
 
 /* What cannot be given back is kept: any content will do. */
 static int file_discard(void *user, uint64_t offset, uint64_t len) {
-#ifdef __linux__
+#ifdef SSN_LINUX
     int result = punch(user, FALLOC_FL_PUNCH_HOLE, BLKDISCARD, offset, len);
     return not_offered(-result) ? 0 : result;
 #else
@@ -241,7 +255,7 @@ static int file_discard(void *user, uint64_t offset, uint64_t len) {
 }
 
 static int file_write_zeroes(void *user, uint64_t offset, uint64_t len) {
-#ifdef __linux__
+#ifdef SSN_LINUX
     const struct file *file = user;
     int result = punch(file, FALLOC_FL_ZERO_RANGE, BLKZEROOUT, offset, len);
     if (not_offered(-result) && !file->is_block) {

@@ -13,6 +13,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * What Linux alone has: io_uring, O_DIRECT, holes, block devices' requests. SSN_PORTABLE leaves it out, so that a machine
+ * with Linux can test what other systems run: POSIX.1-2008, and flock().
+ */
+#if defined(__linux__) && !defined(SSN_PORTABLE)
+#define SSN_LINUX
+#endif
+
+/* What ioctl() takes its request as: POSIX has int, in which not every request of Linux fits without a cast. */
+#ifdef __GLIBC__
+typedef unsigned long ssn_ioctl_request;
+#else
+typedef int ssn_ioctl_request;
+#endif
+
 struct file {
     int fd;
     int folder_fd;       /* of a file that we made, to flush its name; otherwise -1 */

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifdef __linux__
+#ifdef SSN_LINUX
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #endif
@@ -96,9 +96,10 @@ static int open_fd(struct file *file, const char *path, uint32_t flags) {
 
 /* Size and logical block of a block device; 0 or errno. */
 static int ask_block_device(int fd, uint64_t *ret_size, uint32_t *ret_logical) {
-#if defined(__linux__)
+#if defined(SSN_LINUX)
     int logical = 0;
-    if (ioctl(fd, BLKGETSIZE64, ret_size) != 0 || ioctl(fd, BLKSSZGET, &logical) != 0) {
+    if (ioctl(fd, (ssn_ioctl_request)BLKGETSIZE64, ret_size) != 0 ||
+        ioctl(fd, (ssn_ioctl_request)BLKSSZGET, &logical) != 0) {
         return errno;
     }
     *ret_logical = (uint32_t)logical;

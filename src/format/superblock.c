@@ -188,7 +188,7 @@ int ssn_super_decode(const uint8_t *page, uint64_t place, struct ssn_superblock 
     }
     struct ssn_superblock super;
     decode_fields(page, &super);
-    if ((super.incompat & ~(uint32_t)SSN_INCOMPAT_KNOWN) != 0) {
+    if ((super.incompat & ~(uint32_t)SSN_INCOMPAT_KNOWN) != 0) { /* [F-23] */
         return SELSNAP_EVERSION;
     }
     if (!reserved_ok(page) || ssn_get64(page + AT_PLACE) != place || place != ssn_super_place(super.sequence) ||

@@ -39,7 +39,7 @@ enum {
 
 struct ssn_superblock {
     uint16_t minor;
-    uint32_t compat, ro_compat, incompat; /* incompat: SSN_INCOMPAT_* */
+    uint32_t compat, ro_compat, incompat; /* incompat: SSN_INCOMPAT_*; compat goes into the next as it is [F-21] */
     uint8_t store_id[SSN_STORE_ID_SIZE];
     uint64_t sequence;
     uint32_t block_bytes;

@@ -209,7 +209,7 @@ static void put_ranges(struct ssn_txn *txn, struct save *save) {
     uint8_t value[16 * SSN_RANGES_PER_ITEM];
     for (unsigned n = 0; n < ITEMS_PER_TXN && save->done < save->subset->range_count; n++) {
         const struct ssn_block_range *ranges = save->subset->ranges + save->done;
-        size_t count = ssn_min_u64(SSN_RANGES_PER_ITEM, save->subset->range_count - save->done);
+        size_t count = (size_t)ssn_min_u64(SSN_RANGES_PER_ITEM, save->subset->range_count - save->done);
         for (size_t i = 0; i < count; i++) {
             ssn_put64(value + 16 * i, ranges[i].first);
             ssn_put64(value + 16 * i + 8, ranges[i].count);

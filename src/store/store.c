@@ -116,7 +116,7 @@ static int choose_super(struct ssn_store *store, bool *ret_other_damaged) {
     }
     store->super = slots.super[slots.newest];
     *ret_other_damaged = slots.result[1 - slots.newest] != SELSNAP_OK;
-    if (store->super.ro_compat != 0 && !store->read_only) {
+    if (store->super.ro_compat != 0 && !store->read_only) { /* [F-22] */
         return ssn_fail(store->report, SELSNAP_EVERSION,
                         "the store uses features that this version can only read; open it read-only");
     }

@@ -247,6 +247,14 @@ static int begin(struct export *export, const selsnap_stream_token *token, selsn
     return rc == SELSNAP_OK && token != NULL ? ssn_stream_out_resume(&export->out, &place) : rc;
 }
 
+/* zstd's, or 0: do not compress. What is not asked for is done only where it can be. */
+static int level_of(const selsnap_export_options *options) {
+    if (options->level == 0) {
+        return ssn_packs() ? LEVEL_DEFAULT : 0;
+    }
+    return options->level < 0 ? 0 : options->level;
+}
+
 static int run(struct export *export, const selsnap_stream_token *token, selsnap_stream_write_fn write, void *user) {
     struct selsnap *ss = export->ss;
     const selsnap_export_options *options = export->options;
@@ -254,7 +262,12 @@ static int run(struct export *export, const selsnap_stream_token *token, selsnap
     selsnap_view_options view = SELSNAP_VIEW_OPTIONS_INIT;
     view.id = options->id;
     view.flags = as_changed ? 0 : SELSNAP_VIEW_PRISTINE;
-    int level = options->level == 0 ? LEVEL_DEFAULT : options->level < 0 ? 0 : options->level;
+    int level = level_of(options);
+    if (level != 0 && !ssn_packs()) {
+        return ssn_fail(&ss->report, SELSNAP_ENOTSUP,
+                        "this libselsnap was built without libzstd: build it with libzstd, or export without "
+                        "compression");
+    }
     int rc = load(export);
     rc = rc == SELSNAP_OK ? ssn_view_open(ss, &view, &export->view) : rc;
     rc = rc == SELSNAP_OK ? ssn_stream_out_open(&export->out, &ss->mem, &ss->report, export->header, level) : rc;

@@ -358,7 +358,7 @@ static int run(struct receive *receive, selsnap_stream_read_fn read, void *user,
     receive->name = receive->options->name != NULL ? receive->options->name : receive->in.header->name;
     receive->gauge.subset = receive->in.subset;
     receive->done = receive->in.place;
-    receive->now = ssn_alloc(&ss->mem, ssn_max_u64(COMPARE_BYTES, receive->in.header->block_bytes));
+    receive->now = ssn_alloc(&ss->mem, (size_t)ssn_max_u64(COMPARE_BYTES, receive->in.header->block_bytes));
     rc = receive->now != NULL ? check_sizes(receive) : SELSNAP_ENOMEM;
     fill_record(receive);
     rc = rc == SELSNAP_OK ? settle_unfinished(receive) : rc;

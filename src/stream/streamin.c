@@ -90,7 +90,7 @@ static int make_buffers(struct ssn_stream_in *in) {
     in->payload = ssn_alloc(in->mem, bytes);
     in->plain = ssn_alloc(in->mem, bytes);
     in->unpacker = ssn_unpacker_open();
-    if (in->payload == NULL || in->plain == NULL || in->unpacker == NULL) {
+    if (in->payload == NULL || in->plain == NULL || (in->unpacker == NULL && ssn_packs())) {
         return SELSNAP_ENOMEM;
     }
     return ssn_subset_open(in->mem, in->header->origin_bytes, in->header->block_bytes, &in->subset);
@@ -209,6 +209,18 @@ static bool end_is_zero(const struct ssn_stream_in *in, const uint8_t *bytes, ui
     return ssn_is_zero(bytes + inside, (size_t)(len - inside));
 }
 
+/* The payload of the head that was taken, unpacked. */
+static int unpack(struct ssn_stream_in *in, uint64_t len) {
+    if (!ssn_packs()) {
+        return ssn_fail(in->report, SELSNAP_ENOTSUP,
+                        "the stream, before byte %" PRIu64 ": it is compressed, and this libselsnap was built without "
+                        "libzstd; build it with libzstd, or export without compression",
+                        in->bytes);
+    }
+    bool unpacked = ssn_unpacker_unpack(in->unpacker, in->plain, (size_t)len, in->payload, in->head.len);
+    return unpacked ? SELSNAP_OK : bad(in, "what a record holds cannot be unpacked");
+}
+
 static int take_data(struct ssn_stream_in *in, struct ssn_stream_part *ret_part) {
     const char *problem = check_blocks(in);
     int rc = problem == NULL ? take_payload(in) : bad(in, problem);
@@ -221,9 +233,9 @@ static int take_data(struct ssn_stream_in *in, struct ssn_stream_part *ret_part)
         uint64_t len = (uint64_t)head->blocks * in->header->block_bytes;
         part.kind = SSN_STREAM_RAW;
         part.bytes = head->kind == SSN_STREAM_RAW ? in->payload : in->plain;
-        if (head->kind == SSN_STREAM_ZSTD &&
-            !ssn_unpacker_unpack(in->unpacker, in->plain, (size_t)len, in->payload, head->len)) {
-            return bad(in, "what a record holds cannot be unpacked");
+        rc = head->kind == SSN_STREAM_ZSTD ? unpack(in, len) : SELSNAP_OK;
+        if (rc != SELSNAP_OK) {
+            return rc;
         }
         if (!end_is_zero(in, part.bytes, len)) {
             return bad(in, "there is something behind the origin's end");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compression of a stream's blocks: independent zstd frames. The only file that knows libzstd is streampack.c. */
+/*
+ * Compression of a stream's blocks: independent zstd frames. The only file that knows libzstd is streampack.c; without
+ * libzstd streampack_none.c takes its place, which opens neither packer nor unpacker.
+ */
 #ifndef SSN_STREAMPACK_H
 #define SSN_STREAMPACK_H
 
@@ -9,6 +12,9 @@
 
 struct ssn_packer;
 struct ssn_unpacker;
+
+/* Whether libzstd is there; if not, nothing below but the bound is of use. */
+bool ssn_packs(void);
 
 /* NULL: no memory. Close takes NULL. */
 struct ssn_packer *ssn_packer_open(int level);

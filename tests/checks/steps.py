@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the steps of tests/run.sh, two at a time, and ends with "N passed, N failed".
 
-usage: steps.py quick|ci|long [STEP...]
+usage: steps.py quick|ci|cross|long [STEP...]
 
 A step is a build with tests, whose cases count, or a check, which counts as one case. What it prints goes to
 build-logs/STEP.log, and is shown if it fails. A step that fails, that misses its tool, or that ran no case, fails all.
@@ -51,6 +51,17 @@ LEFT_OUT = {
 }
 
 
+# What runs on other machines; in an ordinary run only these programs do: what makes or reads bytes that others read, and
+# what calls the system.
+PORTED = ("unit", "api", "golden")
+PORTABLE_SHORT = ("test_device", "test_device_batch", "test_file_batch", "test_file_device", "test_file_short", "test_golden",
+                  "test_identity", "test_stock_device", "test_stream", "test_stream_packed")
+CROSS_SHORT = ("test_check", "test_damage", "test_diff", "test_file_device", "test_format_rules", "test_golden", "test_group",
+               "test_grow_origin", "test_journal_format", "test_membership", "test_record", "test_restore", "test_retention",
+               "test_retention_parts", "test_stream", "test_stream_lost", "test_stream_packed", "test_streamcodec", "test_util",
+               "test_view", "test_wrong_items")
+
+
 # One step at a time builds in a folder: some share one.
 FOLDER_LOCKS = collections.defaultdict(threading.Lock)
 
@@ -96,12 +107,16 @@ class Step:
             if not (folder / "build.ninja").exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 self.run(["meson", "setup", folder, "-Dwerror=true", *options], env)
+            else:  # there may be other tests by now
+                self.run(["ninja", "-C", folder, "build.ninja"], env)
         return folder
 
-    def build(self, folder, *options, env=None, suites=(), also=()):
-        """Sets up a build directory if it is not there, and builds: all, or the suites' programs and those named."""
+    def build(self, folder, *options, env=None, suites=(), only=None, also=()):
+        """Sets up a build directory if it is not there, and builds: all, or the suites' programs (of these only those
+        named, if any are) and also what is named."""
         folder = self.setup(folder, *options, env=env)
-        targets = {os.path.relpath(test["cmd"][0], folder) for test in self.tests(folder, suites)} if suites else set()
+        targets = {os.path.relpath(test["cmd"][0], folder) for test in self.tests(folder, suites)
+                   if only is None or test["name"] in only} if suites else set()
         self.ninja(folder, *sorted(targets), *also, env=env)
 
     def ninja(self, folder, *targets, env=None):
@@ -109,10 +124,11 @@ class Step:
         with FOLDER_LOCKS[ROOT / folder]:
             self.run(["ninja", "-C", folder, *targets], env)
 
-    def test(self, folder, suites=(), options=(), left_out=None, env=None):
-        """Runs suites in a build directory, all or those named, and counts."""
+    def test(self, folder, suites=(), options=(), left_out=None, only=None, env=None):
+        """Runs suites in a build directory, all or those named, and counts; of their programs all, all but some, or only some."""
         folder = ROOT / folder
-        names = self.names(folder, suites, left_out or {}) if left_out else []
+        names = self.names(folder, suites, left_out or only) if left_out or only else []
+        names = sorted(only) if only else names
         logs = folder / "meson-logs"
         for old in logs.glob("testlog*.json"):
             old.unlink()
@@ -196,10 +212,18 @@ SANITIZED = ("-Doptimization=1", *LINES, "-Db_lundef=false")
 WITHOUT_TOOLS = (*SANITIZED, "-Dtools=false")
 
 
+# Programs that make stores, and compare them.
+GOLDEN = ["tests/compat/make_golden", "tests/compat/test_golden", "tests/compat/golden-1.unpacked"]
+
+
 def gcc(step):
+    if step.mode == "cross":  # what the other machines are compared with
+        step.build("build-tests", *TESTED, suites=("golden",), also=GOLDEN)
+        step.test("build-tests", ("golden",))
+        return
     step.build("build-tests", *TESTED)
     if step.mode == "quick":
-        step.test("build-tests", ("unit", "api", "abi", "house", "readme", "docs", "compat", "fuzz"))
+        step.test("build-tests", ("unit", "api", "abi", "house", "readme", "docs", "compat", "fuzz", "golden"))
     elif step.mode == "long":
         step.test("build-tests", (), ("--timeout-multiplier", "0"))
     else:
@@ -305,6 +329,37 @@ def python(step):
     step.failed = max(step.failed, int(code != 0))
 
 
+def portable(step):
+    """What systems without Linux's own calls run, and without any optional library."""
+    only = PORTABLE_SHORT if step.mode == "ci" else None
+    step.build("build-portable", "-Dportable=true", "-Dzstd=disabled", "-During=disabled", "-Ddebug=false", *WITHOUT_TOOLS, suites=PORTED, only=only,
+               also=["tests/compat/golden-1.unpacked"])
+    step.test("build-portable", PORTED, ("--timeout-multiplier", "4"), only=only, env=FEWER)
+
+
+def cross(target):
+    """The step of one of the machines that tests/cross/sysroot.sh knows."""
+
+    def body(step):
+        place = ROOT / "build-cross" / target
+        step.run(["tests/cross/sysroot.sh", target, place])
+        only = CROSS_SHORT if step.mode == "ci" else None
+        step.build(place / "build", "--cross-file", place / "cross.ini", "-Doptimization=1", "-Ddebug=false", suites=PORTED, only=only,
+                   also=GOLDEN + ([] if only else ["examples/selsnap"]))
+        step.test(place / "build", PORTED, ("--timeout-multiplier", "10"), only=only, env=FEWEST if only else FEWER)
+        if not only:
+            step.program(place / "run", place / "build/examples/selsnap", "help")
+        # It makes the same stores as this machine, which opens them.
+        for run, build, folder in (([], "build-tests", "golden-here"), ([place / "run"], place / "build", "golden")):
+            shutil.rmtree(place / folder, ignore_errors=True)
+            (place / folder).mkdir()
+            step.run([*run, ROOT / build / "tests/compat/make_golden", place / folder])
+        step.program("diff", "-r", place / "golden-here", place / "golden")
+        step.program("build-tests/tests/compat/test_golden", place / "golden")
+
+    return body
+
+
 def long_modes(step):
     hours = float(os.environ.get("SSN_LONG_HOURS", "1"))
     for name in ("test_model", "test_powercut", "test_resize", "test_streams_random", "test_groups_random"):
@@ -317,8 +372,10 @@ def long_modes(step):
 EVERY = ("quick", "ci", "long")
 FULL = ("ci", "long")
 LONG = ("long",)
+PORTS = ("ci", "cross", "long")
+CROSS = ("cross", "long")
 STEPS = [
-    Step("gcc", EVERY, gcc),
+    Step("gcc", (*EVERY, "cross"), gcc),
     Step("nbd", FULL, nbd, after=["gcc"]),
     Step("clang", FULL, clang),
     Step("asan", FULL, asan),
@@ -331,6 +388,11 @@ STEPS = [
     Step("coverage", FULL, coverage),
     Step("analyzer", FULL, analyzer),
     Step("python", FULL, python, after=["gcc"]),
+    Step("portable", PORTS, portable),
+    Step("s390x", PORTS, cross("s390x"), after=["gcc"]),
+    Step("aarch64", CROSS, cross("aarch64"), after=["gcc"]),
+    Step("i686", CROSS, cross("i686"), after=["gcc"]),
+    Step("musl", CROSS, cross("musl"), after=["gcc"]),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
 

@@ -153,8 +153,12 @@ static void test_device__pieces_that_overflow__refused(void **state) {
     uint8_t buf[1];
     selsnap_iovec iov[3] = {{buf, SIZE_MAX}, {buf, SIZE_MAX}, {buf, 2}};
     uint64_t len = 5;
+#if SIZE_MAX == UINT64_MAX
     assert_false(ssn_iov_bytes(iov, 3, &len));
     assert_true(len == 5);
+#else /* no list of pieces can be that long */
+    assert_true(ssn_iov_bytes(iov, 3, &len) && len == UINT64_C(2) * SIZE_MAX + 2);
+#endif
     assert_true(ssn_iov_bytes(iov, 0, &len) && len == 0);
     selsnap_device *device = open_probe(&probe, 0, 1);
     assert_int_equal(ssn_device_readv(device, iov, 3, 0), SELSNAP_ERANGE);

@@ -26,12 +26,19 @@ static struct {
     int error; /* not 0: fails with that when end_after is reached */
 } system_is;
 
-ssize_t __real_preadv64(int fd, const struct iovec *iov, int count, off_t offset);
-ssize_t __real_pwritev64(int fd, const struct iovec *iov, int count, off_t offset);
 int __real_fdatasync(int fd);
 int __real_fsync(int fd);
+#ifndef SSN_PORTABLE
+ssize_t __real_preadv64(int fd, const struct iovec *iov, int count, off_t offset);
+ssize_t __real_pwritev64(int fd, const struct iovec *iov, int count, off_t offset);
 ssize_t __wrap_preadv64(int fd, const struct iovec *iov, int count, off_t offset);
 ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int count, off_t offset);
+#else
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t offset);
+#endif
 int __wrap_fdatasync(int fd);
 int __wrap_fsync(int fd);
 
@@ -45,13 +52,23 @@ static int interrupt(void) {
     return 0;
 }
 
+static ssize_t really_move(int fd, const struct iovec *iov, int count, off_t offset, int write) {
+#ifndef SSN_PORTABLE
+    return write ? __real_pwritev64(fd, iov, count, offset) : __real_preadv64(fd, iov, count, offset);
+#else
+    (void)count;
+    return write ? __real_pwrite64(fd, iov->iov_base, iov->iov_len, offset)
+                 : __real_pread64(fd, iov->iov_base, iov->iov_len, offset);
+#endif
+}
+
 /* The first piece alone, cut short. */
 static ssize_t move(int fd, const struct iovec *iov, int count, off_t offset, int write) {
     if (interrupt() != 0) {
         return -1;
     }
     if (system_is.most == 0) {
-        return write ? __real_pwritev64(fd, iov, count, offset) : __real_preadv64(fd, iov, count, offset);
+        return really_move(fd, iov, count, offset, write);
     }
     if (system_is.end_after != 0 && system_is.moved >= system_is.end_after) {
         errno = system_is.error;
@@ -59,11 +76,12 @@ static ssize_t move(int fd, const struct iovec *iov, int count, off_t offset, in
     }
     struct iovec piece = iov[0];
     piece.iov_len = piece.iov_len < system_is.most ? piece.iov_len : system_is.most;
-    ssize_t done = write ? __real_pwritev64(fd, &piece, 1, offset) : __real_preadv64(fd, &piece, 1, offset);
+    ssize_t done = really_move(fd, &piece, 1, offset, write);
     system_is.moved += done > 0 ? (size_t)done : 0;
     return done;
 }
 
+#ifndef SSN_PORTABLE
 ssize_t __wrap_preadv64(int fd, const struct iovec *iov, int count, off_t offset) {
     return move(fd, iov, count, offset, 0);
 }
@@ -71,6 +89,18 @@ ssize_t __wrap_preadv64(int fd, const struct iovec *iov, int count, off_t offset
 ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int count, off_t offset) {
     return move(fd, iov, count, offset, 1);
 }
+#else
+/* The device is made of POSIX alone, and moves one piece at a time. */
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset) {
+    const struct iovec piece = {buf, len};
+    return move(fd, &piece, 1, offset, 0);
+}
+
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t offset) {
+    const struct iovec piece = {(void *)(uintptr_t)buf, len};
+    return move(fd, &piece, 1, offset, 1);
+}
+#endif
 
 int __wrap_fdatasync(int fd) {
     return interrupt() != 0 ? -1 : __real_fdatasync(fd);

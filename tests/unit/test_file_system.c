@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "blockdev.h"
+#include "file_device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,9 @@ ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
 int __real_posix_memalign(void **ret, size_t align, size_t len);
 int __wrap_open64(const char *path, int flags, ...);
 int __wrap_fstat64(int fd, struct stat *st);
+#ifdef STATX_TYPE /* musl has no statx() */
 int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct statx *ret);
+#endif
 int __wrap_ftruncate64(int fd, off_t len);
 int __wrap_fallocate64(int fd, int mode, off_t offset, off_t len);
 int __wrap_fsync(int fd);
@@ -79,7 +82,7 @@ int __wrap_fstatvfs64(int fd, struct statvfs *fs);
 int __wrap_flock(int fd, int operation);
 ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset);
 int __wrap_posix_memalign(void **ret, size_t align, size_t len);
-int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, ssn_ioctl_request request, ...);
 
 int __wrap_open64(const char *path, int flags, ...) {
     /* The temporary folder's own answer to O_DIRECT is not asked. */
@@ -96,6 +99,7 @@ int __wrap_fstat64(int fd, struct stat *st) {
     return result;
 }
 
+#ifdef STATX_TYPE
 int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct statx *ret) {
     (void)fd;
     (void)path;
@@ -112,6 +116,7 @@ int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct stat
 #endif
     return fails(STATX);
 }
+#endif
 
 int __wrap_ftruncate64(int fd, off_t len) {
     return fails(FTRUNCATE) != 0 ? -1 : __real_ftruncate64(fd, len);
@@ -145,19 +150,20 @@ int __wrap_posix_memalign(void **ret, size_t align, size_t len) {
     return fails(MEMALIGN) != 0 ? errno : __real_posix_memalign(ret, align, len);
 }
 
-int __wrap_ioctl(int fd, unsigned long request, ...) {
+int __wrap_ioctl(int fd, ssn_ioctl_request request, ...) {
     va_list args;
     (void)fd;
     va_start(args, request);
     void *argument = va_arg(args, void *);
     va_end(args);
-    system_is.requests[system_is.count[IOCTL] % CALLS_MAX] = request;
+    unsigned int wanted = (unsigned int)request;
+    system_is.requests[system_is.count[IOCTL] % CALLS_MAX] = wanted;
     if (fails(IOCTL) != 0) {
         return -1;
     }
-    if (request == BLKGETSIZE64) {
+    if (wanted == BLKGETSIZE64) {
         memcpy(argument, &system_is.block_bytes, sizeof system_is.block_bytes);
-    } else if (request == BLKSSZGET) {
+    } else if (wanted == BLKSSZGET) {
         memcpy(argument, &system_is.sector, sizeof system_is.sector);
     } else {
         memcpy(system_is.range, argument, sizeof system_is.range);

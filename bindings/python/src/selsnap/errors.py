@@ -185,7 +185,7 @@ class LimitError(Error):
 
 
 class NotSupportedError(Error):
-    """The device cannot do this."""
+    """The device, or libselsnap as it was built, cannot do this."""
 
     code = lib.SELSNAP_ENOTSUP
 

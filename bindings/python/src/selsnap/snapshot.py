@@ -202,7 +202,7 @@ class Snapshot:
             subset: only these ranges.
             as_changed: with what was written into it.
             skip_lost: go on although blocks are lost; the stream tells of each.
-            level: of zstd, 1 to 19; 0: 3; -1: do not compress.
+            level: of zstd, 1 to 19; 0: 3, or none where libselsnap was built without zstd; -1: none.
             token: go on behind what has arrived of a stream that broke off.
         """
         base_id = 0 if base is None else self._context._id(base)
