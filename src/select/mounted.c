@@ -90,9 +90,12 @@ static int take_extent(struct selsnap_selection *selection, const char *file, co
 
 static int take_extents(struct selsnap_selection *selection, const char *file, int fd, uint64_t offset) {
     struct fiemap *map = calloc(1, sizeof *map + EXTENTS * sizeof map->fm_extents[0]);
-    int rc = map != NULL ? SELSNAP_OK : ssn_select_fail(selection, SELSNAP_ENOMEM, "no memory for a map of extents");
+    int rc = SELSNAP_OK;
     bool last = false;
     uint64_t from = 0;
+    if (map == NULL) {
+        return ssn_select_fail(selection, SELSNAP_ENOMEM, "no memory for a map of extents");
+    }
     while (rc == SELSNAP_OK && !last) {
         map->fm_start = from;
         map->fm_length = FIEMAP_MAX_OFFSET - from;
