@@ -309,7 +309,7 @@ def cppcheck(step):
 
 def analyzer(step):
     # Leaks: gcc 12 takes what is kept in arrays and behind a prefix for lost; the tests count allocations instead.
-    step.build("build-analyzer", "-Dtests=false", "-Doptimization=1",
+    step.build("build-analyzer", "-Dtests=false",
                "-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak -DSSN_ANALYZER")
 
 
