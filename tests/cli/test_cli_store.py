@@ -268,11 +268,22 @@ class Grow(CliTest):
         self.cmd("shrink", code=USAGE)
         self.refused("SELSNAP_EINVAL", "shrink", "--size", "9M")
 
+    def can_be_so_long(self, size):
+        """Whether a sparse file can, in this file system."""
+        probe = os.path.join(self.dir, "probe")
+        self.put(probe, b"")
+        try:
+            os.truncate(probe, size)
+            return True
+        except OSError:
+            return False
+
     def test_grow__not_possible__refused(self):
         before = self.get(self.store)
         self.assertIn("shorter", self.refused("SELSNAP_EINVAL", "grow", "--size", "3M")["hint"])
         self.refused("SELSNAP_EREADONLY", "grow", "--size", "8M", "--read-only")
-        self.refused("SELSNAP_ESTORE", "grow", "--size", "8388607T")
+        if not self.can_be_so_long(8388607 << 40):  # a tmpfs takes it
+            self.refused("SELSNAP_ESTORE", "grow", "--size", "8388607T")
         self.cmd("grow", "--size", "0", code=USAGE)
         self.cmd("grow", "--size", "9000000T", code=USAGE)
         self.cmd("grow", "a", code=USAGE)
