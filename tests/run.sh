@@ -33,7 +33,7 @@ done
 packages="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev liburing-dev libcmocka-dev libjansson-dev e2fsprogs doxygen
     libblkid-dev libext2fs-dev fdisk mount python3 binutils cppcheck"
 if [ "$mode" != quick ]; then
-    packages="$packages gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
+    packages="$packages gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user xz-utils"
 fi
 if [ "$mode" = cross ] || [ "$mode" = long ]; then
     packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools"

@@ -95,13 +95,15 @@ int selsnap_partition_next(selsnap_selection *selection, const char *path, uint3
     }
     selsnap_range range = {0, 0};
     blkid_partition entry = entry_after(list, after_number);
-    rc = entry == NULL
-             ? ssn_select_fail(selection, SELSNAP_ENOENT, "%s has no partition above %" PRIu32, path, after_number)
-             : range_of(selection, path, (uint64_t)blkid_probe_get_size(probe), entry, &range);
-    if (rc == SELSNAP_OK) {
-        describe(entry, ret_partition);
-        ret_partition->offset = range.offset;
-        ret_partition->len = range.len;
+    if (entry == NULL) {
+        rc = ssn_select_fail(selection, SELSNAP_ENOENT, "%s has no partition above %" PRIu32, path, after_number);
+    } else {
+        rc = range_of(selection, path, (uint64_t)blkid_probe_get_size(probe), entry, &range);
+        if (rc == SELSNAP_OK) {
+            describe(entry, ret_partition);
+            ret_partition->offset = range.offset;
+            ret_partition->len = range.len;
+        }
     }
     blkid_free_probe(probe);
     return rc;

@@ -124,7 +124,7 @@ class Step:
         with FOLDER_LOCKS[ROOT / folder]:
             self.run(["ninja", "-C", folder, *targets], env)
 
-    def test(self, folder, suites=(), options=(), left_out=None, only=None, env=None):
+    def test(self, folder, suites=(), options=(), left_out=None, *, only=None, env=None):
         """Runs suites in a build directory, all or those named, and counts; of their programs all, all but some, or only some."""
         folder = ROOT / folder
         names = self.names(folder, suites, left_out or only) if left_out or only else []
@@ -267,7 +267,8 @@ def valgrind(step):
     step.test("build-tests", ("unit", "api"),
               ("--timeout-multiplier", "10", "--wrapper",
                "valgrind --quiet --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible"),
-              {**LEFT_OUT["valgrind"], **({} if is_long else LEFT_OUT["valgrind, not long"])}, FEWER if is_long else FEWEST)
+              {**LEFT_OUT["valgrind"], **({} if is_long else LEFT_OUT["valgrind, not long"])},
+              env=FEWER if is_long else FEWEST)
 
 
 def go(step):
