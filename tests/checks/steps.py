@@ -44,6 +44,8 @@ MINUTES = "takes long under Valgrind even so; --long has it, and the other sanit
 LEFT_OUT = {
     "valgrind": dict.fromkeys(("test_threads", "test_store_threads", "test_reclaim_threads", "test_scrub_threads", "test_group", "test_grow"),
                               ONE_THREAD),
+    "msan, not long": dict.fromkeys(("test_full_shared", "test_bounds", "test_tree_damage", "test_ahead"),
+                                    "takes long under MemorySanitizer; --long has it, and AddressSanitizer does"),
     "valgrind, not long": dict.fromkeys(("test_tree", "test_tree_damage", "test_bounds", "test_ahead", "test_pages", "test_page",
                                          "test_full_shared", "test_counts_many", "test_freed", "test_superblock",
                                          "test_store_full", "test_deferred"),
@@ -258,7 +260,8 @@ def tsan(step):
 
 def msan(step):
     step.build("build-msan", "-Db_sanitize=memory", *WITHOUT_TOOLS, env=CLANG, suites=("unit", "api"))
-    step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"), env=FEWER)
+    step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"),
+              {} if step.mode == "long" else LEFT_OUT["msan, not long"], env=FEWER)
 
 
 def valgrind(step):
