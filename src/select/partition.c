@@ -16,8 +16,10 @@ static int open_table(struct selsnap_selection *selection, const char *path, blk
     errno = 0;
     blkid_probe probe = blkid_new_probe_from_filename(path);
     if (probe == NULL) {
-        return ssn_select_fail(selection, errno == ENOMEM ? SELSNAP_ENOMEM : SELSNAP_EIO, "%s cannot be opened: %s",
-                               path, errno != 0 ? strerror(errno) : "it is not a device or image");
+        int rc = errno == ENOMEM ? SELSNAP_ENOMEM : SELSNAP_EIO;
+        (void)ssn_select_fail(selection, rc, "%s cannot be opened: %s", path,
+                              errno != 0 ? strerror(errno) : "it is not a device or image");
+        return rc;
     }
     (void)blkid_probe_enable_superblocks(probe, 0);
     (void)blkid_probe_enable_partitions(probe, 1);
@@ -25,8 +27,8 @@ static int open_table(struct selsnap_selection *selection, const char *path, blk
     blkid_partlist list = blkid_probe_get_partitions(probe);
     if (list == NULL) {
         int rc = errno == EIO ? SELSNAP_EIO : errno == ENOMEM ? SELSNAP_ENOMEM : SELSNAP_ENOTSUP;
-        rc = ssn_select_fail(selection, rc, "%s: %s", path,
-                             rc == SELSNAP_ENOTSUP ? "there is no partition table" : strerror(errno));
+        (void)ssn_select_fail(selection, rc, "%s: %s", path,
+                              rc == SELSNAP_ENOTSUP ? "there is no partition table" : strerror(errno));
         blkid_free_probe(probe);
         return rc;
     }
@@ -86,8 +88,8 @@ int selsnap_partition_next(selsnap_selection *selection, const char *path, uint3
         ret_partition->struct_size < sizeof *ret_partition) {
         return SELSNAP_EINVAL;
     }
-    blkid_probe probe;
-    blkid_partlist list;
+    blkid_probe probe = NULL;
+    blkid_partlist list = NULL;
     ssn_select_begin(selection);
     int rc = open_table(selection, path, &probe, &list);
     if (rc != SELSNAP_OK) {
@@ -111,8 +113,8 @@ int selsnap_partition_next(selsnap_selection *selection, const char *path, uint3
 
 int ssn_select_partition(struct selsnap_selection *selection, const char *path, uint32_t number,
                          selsnap_range *ret_range) {
-    blkid_probe probe;
-    blkid_partlist list;
+    blkid_probe probe = NULL;
+    blkid_partlist list = NULL;
     int rc = open_table(selection, path, &probe, &list);
     if (rc != SELSNAP_OK) {
         return rc;
