@@ -28,7 +28,7 @@ def library_version() -> str:
     return _pkg_config("--modversion")[0]
 
 
-def _builder() -> cffi.FFI:
+def _make() -> cffi.FFI:
     cflags = _pkg_config("--cflags")
     libs = _pkg_config("--libs")
     folders = [word[2:] for word in cflags if word.startswith("-I")] + ["/usr/local/include", "/usr/include"]
@@ -45,4 +45,4 @@ def _builder() -> cffi.FFI:
     return made
 
 
-builder = _builder()
+module = _make()

@@ -9,4 +9,4 @@ from setuptools import setup
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import selsnap_build  # noqa: E402  pylint: disable=wrong-import-position
 
-setup(version=selsnap_build.library_version(), cffi_modules=["selsnap_build.py:builder"])
+setup(version=selsnap_build.library_version(), cffi_modules=["selsnap_build.py:module"])

@@ -4,7 +4,6 @@
 #include "testdev.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 4096, OLD = 20 * BLOCK + 1536, NEW = 70 * BLOCK + 512, MOST = 100 * BLOCK };
@@ -37,26 +36,6 @@ static int grow(struct growing *g, uint64_t bytes) {
     return code;
 }
 
-static uint64_t size_of(struct rig *rig, uint64_t id) {
-    selsnap_snapshot_info info = {.struct_size = sizeof info};
-    assert_ok(selsnap_snapshot_get(rig->ss, id, &info));
-    return info.origin_bytes;
-}
-
-/* All of a snapshot of the whole origin, as long as that was; and nothing behind. */
-static void assert_whole(struct rig *rig, uint64_t id, uint64_t bytes, uint64_t sequence) {
-    uint8_t *buf = malloc(MOST);
-    assert_non_null(buf);
-    selsnap_view *view = rig_view(rig, id, 0, SELSNAP_UNDESIGNATED_ERROR);
-    assert_int_equal(size_of(rig, id), bytes);
-    assert_ok(selsnap_view_read(view, buf, bytes, 0));
-    assert_true(pattern_is(buf, bytes, 0, sequence == 0 ? 0 : 1, sequence));
-    assert_int_equal(selsnap_view_read(view, buf, 1, bytes), SELSNAP_ERANGE);
-    assert_int_equal(selsnap_view_read(view, buf, bytes + 1, 0), SELSNAP_ERANGE);
-    assert_ok(selsnap_view_close(view));
-    free(buf);
-}
-
 static void test_grow__with_snapshots__each_keeps_its_size(void **state) {
     (void)state;
     struct growing g;
@@ -74,11 +53,11 @@ static void test_grow__with_snapshots__each_keeps_its_size(void **state) {
     uint64_t c = rig_snapshot(&g.rig, "c", 0, 0);
     rig_write(&g.rig, 0, 71, 4);
     for (int round = 0; round < 3; round++) {
-        assert_int_equal(size_of(&g.rig, a), OLD);
-        assert_int_equal(size_of(&g.rig, first), OLD);
+        assert_int_equal(rig_size_of(&g.rig, a), OLD);
+        assert_int_equal(rig_size_of(&g.rig, first), OLD);
         rig_assert_snapshot(&g.rig, first, 3, 5, 1);
-        assert_whole(&g.rig, b, OLD + 512, 2);
-        assert_whole(&g.rig, c, NEW, 3);
+        rig_assert_whole(&g.rig, b, OLD + 512, 2);
+        rig_assert_whole(&g.rig, c, NEW, 3);
         rig_assert_snapshot(&g.rig, a, 0, 20, 0);
         rig_assert_live(&g.rig, 0, 71, 4);
         rig_assert_sound(&g.rig);
@@ -108,7 +87,7 @@ static void test_grow__end_inside_a_block__is_preserved_first(void **state) {
         assert_int_equal(buf[i], 0xee);
     }
     rig_write(&g.rig, 20, 1, 1);
-    assert_whole(&g.rig, a, OLD, 0);
+    rig_assert_whole(&g.rig, a, OLD, 0);
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
     uint64_t job = 0;
     options.id = a;
@@ -167,8 +146,8 @@ static void test_grow__clones_made_before_and_after__end_where_their_source_does
     assert_ok(grow(&g, MOST));
     rig_reopen(&g.rig);
     for (unsigned i = 1; i < 4; i++) {
-        assert_int_equal(size_of(&g.rig, ids[i]), OLD);
-        assert_whole(&g.rig, ids[i], OLD, 0);
+        assert_int_equal(rig_size_of(&g.rig, ids[i]), OLD);
+        rig_assert_whole(&g.rig, ids[i], OLD, 0);
     }
     rig_assert_sound(&g.rig);
     close_growing(&g);
@@ -190,9 +169,9 @@ static void test_grow__whole_designation__has_its_old_blocks(void **state) {
     rig_write(&g.rig, 0, 100, 2);
     uint64_t c = rig_snapshot(&g.rig, "c", 0, 0);
     rig_write(&g.rig, 0, 100, 3);
-    assert_whole(&g.rig, a, UINT64_C(20) * BLOCK, 0);
-    assert_whole(&g.rig, c, MOST, 2);
-    assert_int_equal(size_of(&g.rig, b), MOST);
+    rig_assert_whole(&g.rig, a, UINT64_C(20) * BLOCK, 0);
+    rig_assert_whole(&g.rig, c, MOST, 2);
+    assert_int_equal(rig_size_of(&g.rig, b), MOST);
     rig_assert_snapshot(&g.rig, b, 0, 20, 0);
     uint8_t buf[BLOCK];
     assert_int_equal(rig_read_snapshot(&g.rig, b, 20, buf), SELSNAP_EUNDESIGNATED);
@@ -258,7 +237,7 @@ static void test_grow__not_possible__changes_nothing(void **state) {
     rig_stop(&g.rig);
     g.rig.options.open_flags = 0;
     rig_start(&g.rig);
-    assert_whole(&g.rig, a, OLD, 0);
+    rig_assert_whole(&g.rig, a, OLD, 0);
     assert_ok(selsnap_abandon(g.rig.ss));
     assert_int_equal(grow(&g, NEW), SELSNAP_EABANDONED);
     close_growing(&g);
@@ -301,7 +280,7 @@ static void test_open__device_longer__first_bytes_are_used(void **state) {
     assert_ok(selsnap_close(ss));
     assert_ok(selsnap_open(g.rig.store, other, NULL, &ss));
     g.rig.ss = ss;
-    assert_whole(&g.rig, a, OLD, 0);
+    rig_assert_whole(&g.rig, a, OLD, 0);
     assert_ok(selsnap_close(ss));
     g.rig.ss = NULL;
     selsnap_device_close(other);
@@ -321,7 +300,7 @@ static void test_grow__deferred_writes__are_drained_first(void **state) {
     assert_int_equal(buf[0], 0xee);
     rig_write(&g.rig, 0, 71, 2);
     assert_ok(selsnap_flush(g.rig.ss));
-    assert_whole(&g.rig, a, OLD, 0);
+    rig_assert_whole(&g.rig, a, OLD, 0);
     rig_assert_live(&g.rig, 0, 71, 2);
     rig_assert_sound(&g.rig);
     close_growing(&g);
@@ -350,9 +329,9 @@ static void test_grow__store_fails_within__old_size(void **state) {
                 assert_ok(grow(&g, NEW));
                 rig_write(&g.rig, 0, 71, 2);
             }
-            assert_whole(&g.rig, b, OLD, 1);
+            rig_assert_whole(&g.rig, b, OLD, 1);
         }
-        assert_whole(&g.rig, a, OLD, 0);
+        rig_assert_whole(&g.rig, a, OLD, 0);
         rig_assert_sound(&g.rig);
         close_growing(&g);
         assert_true(nth < 100);
@@ -373,7 +352,7 @@ static void test_grow__many_snapshots__all_keep_their_size(void **state) {
     rig_write(&g.rig, 0, 71, 1);
     rig_reopen(&g.rig);
     for (unsigned i = 0; i < 600; i += 37) {
-        assert_whole(&g.rig, ids[i], OLD, 0);
+        rig_assert_whole(&g.rig, ids[i], OLD, 0);
     }
     for (unsigned i = 0; i < 600; i++) {
         assert_ok(selsnap_snapshot_delete(g.rig.ss, ids[i]));
@@ -401,8 +380,8 @@ static void test_repair__after_a_growth__sizes_are_carried_over(void **state) {
     g.rig.store_base = fresh;
     assert_ok(selsnap_device_open_counting(fresh, &g.rig.store));
     rig_start(&g.rig);
-    assert_whole(&g.rig, a, OLD, 0);
-    assert_int_equal(size_of(&g.rig, b), NEW);
+    rig_assert_whole(&g.rig, a, OLD, 0);
+    assert_int_equal(rig_size_of(&g.rig, b), NEW);
     rig_assert_snapshot(&g.rig, b, 0, 20, 0);
     rig_assert_sound(&g.rig);
     close_growing(&g);

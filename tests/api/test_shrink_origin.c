@@ -3,7 +3,6 @@
 #include "rig.h"
 #include "testdev.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 4096, LONG = 70 * BLOCK + 1536, SHORT = 30 * BLOCK + 512, AFTER = 31, MOST = 100 * BLOCK };
@@ -57,25 +56,6 @@ static void cut_off(struct shrinking *s, uint64_t bytes) {
     assert_ok(shrink(s, bytes));
 }
 
-static uint64_t size_of(struct rig *rig, uint64_t id) {
-    selsnap_snapshot_info info = {.struct_size = sizeof info};
-    assert_ok(selsnap_snapshot_get(rig->ss, id, &info));
-    return info.origin_bytes;
-}
-
-/* All of a snapshot of the whole origin, as long as that was; and nothing behind. */
-static void assert_whole(struct rig *rig, uint64_t id, uint64_t bytes, uint64_t sequence) {
-    uint8_t *buf = malloc(MOST);
-    assert_non_null(buf);
-    selsnap_view *view = rig_view(rig, id, 0, SELSNAP_UNDESIGNATED_ERROR);
-    assert_int_equal(size_of(rig, id), bytes);
-    assert_ok(selsnap_view_read(view, buf, bytes, 0));
-    assert_true(pattern_is(buf, bytes, 0, sequence == 0 ? 0 : 1, sequence));
-    assert_int_equal(selsnap_view_read(view, buf, 1, bytes), SELSNAP_ERANGE);
-    assert_ok(selsnap_view_close(view));
-    free(buf);
-}
-
 static void test_shrink__with_snapshots__each_keeps_all_it_had(void **state) {
     (void)state;
     struct shrinking s;
@@ -95,9 +75,9 @@ static void test_shrink__with_snapshots__each_keeps_all_it_had(void **state) {
     uint64_t b = rig_snapshot(&s.rig, "b", 0, 0);
     rig_write(&s.rig, 0, AFTER, 3);
     for (int round = 0; round < 3; round++) {
-        assert_whole(&s.rig, a, LONG, 0);
-        assert_whole(&s.rig, b, SHORT, 2);
-        assert_int_equal(size_of(&s.rig, start), LONG);
+        rig_assert_whole(&s.rig, a, LONG, 0);
+        rig_assert_whole(&s.rig, b, SHORT, 2);
+        assert_int_equal(rig_size_of(&s.rig, start), LONG);
         rig_assert_snapshot(&s.rig, start, 0, 8, 1);
         rig_assert_live(&s.rig, 0, AFTER, 3);
         rig_assert_sound(&s.rig);
@@ -129,7 +109,7 @@ static void test_shrink__device_cut_afterwards__goes_on_there(void **state) {
         assert_int_equal(selsnap_open(s.rig.store, cut, NULL, &ss), i == 0 ? SELSNAP_EORIGIN : SELSNAP_OK);
         if (i == 1) {
             s.rig.ss = ss;
-            assert_whole(&s.rig, a, LONG, 0);
+            rig_assert_whole(&s.rig, a, LONG, 0);
             assert_int_equal(selsnap_grow_origin(ss, LONG), SELSNAP_ETOOSMALL);
             assert_ok(selsnap_close(ss));
             s.rig.ss = NULL;
@@ -178,7 +158,7 @@ static void test_shrink__end_inside_a_block__is_preserved_first(void **state) {
     assert_int_equal(rig_state(&s.rig, a, 30), SELSNAP_BLOCKS_PRESERVED);
     assert_int_equal(rig_state(&s.rig, a, 29), SELSNAP_BLOCKS_UNCHANGED);
     memset(s.origin->bytes + SHORT, 0xdd, LONG - SHORT);
-    assert_whole(&s.rig, a, LONG, 0);
+    rig_assert_whole(&s.rig, a, LONG, 0);
     close_shrinking(&s);
 }
 
@@ -212,11 +192,11 @@ static void test_shrink__restore__refused_behind_the_end(void **state) {
     assert_ok(grow(&s, LONG));
     assert_ok(restore(&s.rig, a, NULL));
     rig_assert_live(&s.rig, 0, 71, 0);
-    assert_whole(&s.rig, b, SHORT, 1);
+    rig_assert_whole(&s.rig, b, SHORT, 1);
     assert_ok(restore(&s.rig, b, NULL));
     rig_assert_live(&s.rig, 0, 30, 1);
     rig_assert_live(&s.rig, 31, 40, 0);
-    assert_whole(&s.rig, a, LONG, 0);
+    rig_assert_whole(&s.rig, a, LONG, 0);
     rig_assert_sound(&s.rig);
     close_shrinking(&s);
 }
@@ -244,7 +224,7 @@ static void test_shrink__grown_again_and_further__snapshots_keep_their_sizes(voi
     rig_write(&s.rig, 0, s.rig.block_count, 30);
     for (int round = 0; round < 2; round++) {
         for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            assert_whole(&s.rig, ids[i], sizes[i], 10 + i);
+            rig_assert_whole(&s.rig, ids[i], sizes[i], 10 + i);
         }
         rig_assert_sound(&s.rig);
         rig_reopen(&s.rig);
@@ -255,7 +235,7 @@ static void test_shrink__grown_again_and_further__snapshots_keep_their_sizes(voi
     }
     rig_settle(&s.rig);
     for (unsigned i = 1; i < sizeof sizes / sizeof sizes[0]; i += 2) {
-        assert_whole(&s.rig, ids[i], sizes[i], 10 + i);
+        rig_assert_whole(&s.rig, ids[i], sizes[i], 10 + i);
     }
     rig_assert_sound(&s.rig);
     close_shrinking(&s);
@@ -398,8 +378,8 @@ static void test_shrink__store_fails_within__old_size(void **state) {
         uint64_t b = rig_snapshot(&s.rig, "b", 0, 0);
         rig_crash(&s.rig);
         assert_int_equal(selsnap_size(s.rig.ss), failed ? LONG : SHORT);
-        assert_int_equal(size_of(&s.rig, b), failed ? LONG : SHORT);
-        assert_whole(&s.rig, a, LONG, 0);
+        assert_int_equal(rig_size_of(&s.rig, b), failed ? LONG : SHORT);
+        rig_assert_whole(&s.rig, a, LONG, 0);
         rig_assert_snapshot(&s.rig, b, 0, 30, 1);
         rig_assert_sound(&s.rig);
         close_shrinking(&s);

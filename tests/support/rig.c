@@ -311,6 +311,25 @@ void rig_assert_snapshot(struct rig *rig, uint64_t id, uint64_t first_block, uin
     free(buf);
 }
 
+uint64_t rig_size_of(struct rig *rig, uint64_t id) {
+    selsnap_snapshot_info info = {.struct_size = sizeof info};
+    assert_ok(selsnap_snapshot_get(rig->ss, id, &info));
+    return info.origin_bytes;
+}
+
+void rig_assert_whole(struct rig *rig, uint64_t id, uint64_t bytes, uint64_t sequence) {
+    uint8_t *buf = malloc(bytes + 1);
+    assert_non_null(buf);
+    selsnap_view *view = rig_view(rig, id, 0, SELSNAP_UNDESIGNATED_ERROR);
+    assert_int_equal(rig_size_of(rig, id), bytes);
+    assert_ok(selsnap_view_read(view, buf, bytes, 0));
+    assert_true(pattern_is(buf, bytes, 0, sequence == 0 ? 0 : 1, sequence));
+    assert_int_equal(selsnap_view_read(view, buf, 1, bytes), SELSNAP_ERANGE);
+    assert_int_equal(selsnap_view_read(view, buf, bytes + 1, 0), SELSNAP_ERANGE);
+    assert_ok(selsnap_view_close(view));
+    free(buf);
+}
+
 uint32_t rig_state(struct rig *rig, uint64_t id, uint64_t block) {
     selsnap_map_range range = {0};
     assert_ok(selsnap_snapshot_map(rig->ss, id, block * rig->block_bytes, &range));

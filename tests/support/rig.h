@@ -77,6 +77,10 @@ selsnap_view *rig_view(struct rig *rig, uint64_t id, uint32_t flags, uint32_t un
 /* The result of reading one block of a snapshot into buf (block_bytes). */
 int rig_read_snapshot(struct rig *rig, uint64_t id, uint64_t block, void *buf);
 void rig_assert_snapshot(struct rig *rig, uint64_t id, uint64_t first_block, uint64_t count, uint64_t sequence);
+/* Bytes that the origin had at its point. */
+uint64_t rig_size_of(struct rig *rig, uint64_t id);
+/* All of a snapshot of the whole origin, of so many bytes then, at one sequence (0: as at the start); nothing behind. */
+void rig_assert_whole(struct rig *rig, uint64_t id, uint64_t bytes, uint64_t sequence);
 /* The state of a block in the snapshot's table: SELSNAP_BLOCKS_*. */
 uint32_t rig_state(struct rig *rig, uint64_t id, uint64_t block);
 
