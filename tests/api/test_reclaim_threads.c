@@ -152,7 +152,7 @@ static void test_reclaim__beside_everything_else__snapshots_stay_right(void **st
         expected[i] = malloc(BLOCKS * 4096);
         assert_non_null(expected[i]);
     }
-    for (unsigned round = 0; round < ROUNDS / test_share() && atomic_load(&world->wrong) == 0; round++) {
+    for (unsigned round = 0; round < test_share_of(ROUNDS, KEPT + 2) && atomic_load(&world->wrong) == 0; round++) {
         unsigned at = round * 7 % KEPT;
         if (ids[at] != 0) {
             verify(world, ids[at], expected[at]);

@@ -50,7 +50,7 @@ static void *snapshots_on(void *user) {
     struct shared *shared = user;
     selsnap *ss = shared->rig.ss;
     uint64_t ids[3] = {0, 0, 0};
-    for (unsigned round = 0; round < ROUNDS / test_share() && atomic_load(&shared->failed) == 0; round++) {
+    for (unsigned round = 0; round < test_share_of(ROUNDS, 50) && atomic_load(&shared->failed) == 0; round++) {
         char name[32] = {0}; /* all of it is written into the snapshot */
         uint64_t *id = &ids[round % 3];
         if (*id != 0 && selsnap_snapshot_delete(ss, *id) != SELSNAP_OK) {

@@ -31,12 +31,14 @@ LOADS = {
     "16 in flight": (16, 0, 8 * MIB),
     "flush every 32": (1, 32, 2 * MIB),
 }
-# Name of a load: libselsnap's own case of it.
-OWN = {
-    "1 in flight": "first-write-4k",
-    "16 in flight": "first-write-4k-16-threads",
-    "flush every 32": "first-write-4k-flush-32",
-}
+# libselsnap's own: (row, load, its case of it, its case of writing to the same blocks again).
+OWN = [
+    ("libselsnap", "1 in flight", "first-write-4k", "write-preserved-4k"),
+    ("libselsnap", "16 in flight", "first-write-4k-16-threads", "write-preserved-4k-16-threads"),
+    ("libselsnap", "flush every 32", "first-write-4k-flush-32", "write-preserved-4k-flush-32"),
+    ("libselsnap, preserving ahead", "1 in flight", "first-write-4k-ahead", "write-preserved-4k"),
+    ("libselsnap, deferred mode", "flush every 32", "first-write-4k-deferred-flush-32", "write-preserved-4k-flush-32"),
+]
 
 
 class Missing(Exception):
@@ -238,23 +240,18 @@ def measure(peer, load, options):
             "again_to_bare": statistics.median(row[0] / row[2] for row in rounds)}
 
 
-def after(case):
-    """The case that writes to the blocks which the case has preserved."""
-    return case.replace("first-write", "write-preserved")
-
-
 def own_figures(options):
     """libselsnap under the same loads."""
     with tempfile.TemporaryDirectory(dir=options.folder) as inner:
         told = os.path.join(inner, "bench.json")
         run(options.bench, "--part", "loads", "--where", "direct", "--folder", options.folder, "--rounds",
             str(options.rounds), "--json", told, "--case",
-            ",".join(f"={case}" for first in OWN.values() for case in (first, after(first))))
+            ",".join(sorted({f"={case}" for _, _, *both in OWN for case in both})))
         with open(told, encoding="utf-8") as file:
             cases = {figure["case"]: figure for figure in json.load(file)}
-    for load, case in OWN.items():
-        first, again = cases[case], cases[after(case)]
-        yield {"part": "peers", "case": "libselsnap, in the process", "load": load,
+    for row, load, *both in OWN:
+        first, again = (cases[case] for case in both)
+        yield {"part": "peers", "case": row, "load": load,
                "bare_us": first["wall_ns"][0] / 1e3, "first_us": first["wall_ns"][2] / 1e3,
                "again_us": again["wall_ns"][2] / 1e3, "first_to_bare": first["to_bare"][1],
                "again_to_bare": again["to_bare"][1]}

@@ -240,7 +240,7 @@ def nbd(step):
 
 
 def clang(step):
-    # MemorySanitizer's step, which is of clang too, builds and runs more tests.
+    # In an ordinary run MemorySanitizer's step stands for it: it is of clang too, and builds and runs more tests.
     step.build("build-clang", *LINES, env=CLANG, suites=("unit",), also=["examples/selsnap"])
     step.test("build-clang", ("unit",))
 
@@ -259,7 +259,7 @@ def tsan(step):
 
 
 def msan(step):
-    step.build("build-msan", "-Db_sanitize=memory", *WITHOUT_TOOLS, env=CLANG, suites=("unit", "api"))
+    step.build("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG, suites=("unit", "api"), also=["examples/selsnap"])
     step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"),
               {} if step.mode == "long" else LEFT_OUT["msan, not long"], env=FEWER)
 
@@ -292,11 +292,11 @@ def go(step):
 
 
 def tidy(step):
-    step.build("build-clang", *LINES, env=CLANG, suites=("unit",), also=["examples/selsnap"])
     # What is compiled for two programs is checked once.
-    commands = json.loads((ROOT / "build-clang" / "compile_commands.json").read_text(encoding="utf-8"))
+    build = step.setup("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG)
+    commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     once = {command["file"]: command for command in reversed(commands)}
-    folder = ROOT / "build-clang" / "once"
+    folder = build / "once"
     folder.mkdir(exist_ok=True)
     (folder / "compile_commands.json").write_text(json.dumps(list(once.values())), encoding="utf-8")
     # The analyzer's shallow mode looks as far into calls as a third of the time allows.
@@ -381,11 +381,11 @@ CROSS = ("cross", "long")
 STEPS = [
     Step("gcc", (*EVERY, "cross"), gcc),
     Step("nbd", FULL, nbd, after=["gcc"]),
-    Step("clang", FULL, clang),
+    Step("clang", LONG, clang),
     Step("asan", FULL, asan),
     Step("cppcheck", EVERY, cppcheck),
     Step("tsan", FULL, tsan),
-    Step("clang-tidy", FULL, tidy, after=["clang"]),
+    Step("clang-tidy", FULL, tidy, after=["msan"]),
     Step("msan", FULL, msan),
     Step("go", FULL, go, after=["gcc"]),
     Step("valgrind", FULL, valgrind, after=["gcc"]),

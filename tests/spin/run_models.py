@@ -16,6 +16,7 @@ import concurrent.futures
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -187,7 +188,10 @@ def search(tools, model, scope, define=None, show=False):
         made = subprocess.run([spin, *flags, *defines, source], cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(os.path.join(folder, "pan.c")):
             return Result("spin: " + made.stdout + made.stderr, 0)
-        options = ["-O0", "-DBFS"] if shortest else ["-O2"]  # a short search: compiling it takes longer
+        # Compiling takes as long as a search, or longer than a short one: there tcc's, if it is here.
+        options = ["-O0", "-DBFS"] if shortest else ["-O1"]
+        if shortest and shutil.which("tcc"):
+            compiler = ["tcc"]
         options += [] if define else ["-DPEG"]
         options += ["-DCOLLAPSE"] if model == "protocol" else []
         made = subprocess.run([*compiler, "-w", "-DSAFETY", "-DVECTORSZ=1024", f"-DMEMLIM={MEMORY_MB}", *options,

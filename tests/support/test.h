@@ -25,4 +25,10 @@ static inline unsigned test_share(void) {
     return count > 1 && count < 1000 ? (unsigned)count : 1;
 }
 
+/* So many repetitions, of which a share is enough; the test needs some. */
+static inline unsigned test_share_of(unsigned count, unsigned least) {
+    unsigned share = count / test_share();
+    return share > least ? share : least;
+}
+
 #endif

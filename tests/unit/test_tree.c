@@ -173,7 +173,7 @@ static void test_tree__ascending__pages_are_full(void **state) {
         rig_change(rig, ssn_key_make(12, 0, 0), 48, 1);
         assert_ok(rig_build(rig));
         uint64_t next = 0;
-        for (unsigned i = 0; i < (b == 0 ? 3000 : 9000) / test_share() / batches[b] + 1; i++) {
+        for (unsigned i = 0; i < test_share_of(b == 0 ? 3000 : 9000, 1200) / batches[b] + 1; i++) {
             for (unsigned k = 0; k < batches[b]; k++) {
                 rig_change(rig, ssn_key_make(8, next++, 7), 24, 1);
             }
