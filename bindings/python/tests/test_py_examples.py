@@ -53,6 +53,15 @@ def test_example_backend(tmp_path):
     assert "live: after!, snapshot: before" in told and "0 problems" in told
 
 
+def make_disk(image, tree):
+    """An ext4 file system with the files that the texts speak of."""
+    (tree / "home" / "ann" / "documents").mkdir(parents=True)
+    (tree / "home" / "ann" / "documents" / "letter").write_text("Dear Bob,\n" * 1000)
+    image.write_bytes(bytes(64 << 20))
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", tree, image], check=True,
+                   env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"})
+
+
 @pytest.mark.parametrize("path", ["README.md", "docs/python.md", "bindings/python/src/selsnap/__init__.py"])
 def test_text_code_runs(path, tmp_path, monkeypatch, nothing_is_dropped):
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -62,7 +71,7 @@ def test_text_code_runs(path, tmp_path, monkeypatch, nothing_is_dropped):
         parts = re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
     assert parts
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "disk.img").write_bytes(bytes(64 << 20))
+    make_disk(tmp_path / "disk.img", tmp_path / "tree")
     names = {}
     for part in parts:
         exec(compile(part, path, "exec"), names)  # pylint: disable=exec-used
