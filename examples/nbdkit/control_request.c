@@ -42,6 +42,15 @@ struct request {
     struct cli cli;
 };
 
+/* Of the command that runs on this thread: the library tells events on the thread that caused them. */
+static _Thread_local struct happenings *happenings;
+
+void control_note_event(const selsnap_event *event) {
+    if (happenings != NULL) {
+        happenings_note(happenings, event);
+    }
+}
+
 static int64_t now_ms(void) {
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -231,7 +240,9 @@ static int run(struct request *request, int count, char **words) {
     int result = -1;
     if (cli->out != NULL && cli->err != NULL) {
         (void)setvbuf(cli->err, NULL, _IONBF, 0);
+        happenings = &cli->happenings;
         result = cli_run(cli, count, words);
+        happenings = NULL;
     }
     if (cli->out != NULL) {
         (void)fclose(cli->out);

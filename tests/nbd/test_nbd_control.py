@@ -119,6 +119,32 @@ class Commands(NbdTest):
         self.assertEqual(self.ask(["import", "x", "--to", "y"])["exit"], USAGE)
         server.stop()
 
+    def test_warnings__of_the_command__told_by_it_and_in_the_log(self):
+        """A store with no room for the old content of all: what a command gives up it warns of, what a client does it does not."""
+        small = os.path.join(self.dir, "small.sel")
+        self.tool_run("format", "-o", self.origin, "-s", small, "--size", "5M")
+        self.store, self.control = small, small + ".control"
+        self.cmd("create", "one", "--policy", "give-up")
+        copies = {name: self.get(name) for name in ("origin.img", "small.sel")}
+        lost = re.compile(r"selsnap: write: warning: no room in the store: the old content of \d\S* \w+ was given up\n")
+        told = self.cmd("write", "--live", "--offset", "0", data=b"x" * self.origin_size).err
+        self.assertRegex(told.decode(), lost)
+        for name, content in copies.items():
+            with open(os.path.join(self.dir, name), "r+b") as file:
+                file.write(content)
+        server = Server(self, "origin-changed=true")
+        handle = server.connect()
+        handle.pwrite(b"y" * (self.origin_size // 2), 0)
+        self.assertNotIn(b"warning", self.cmd("list").err)
+        self.assertRegex(self.cmd("write", "--live", "--offset", "5M", data=b"z" * MIB).err.decode(), lost)
+        self.assertIn("snapshots lose blocks", server.log())
+        # Again by JSON, in the answer of a connection that brought no files.
+        answer = self.ask(["zero", "--live", "--offset", "6M", "--length", "1M", "--json"])
+        self.assertEqual(answer["exit"], OK)
+        told = [json.loads(line) for line in answer["err"].splitlines()]
+        self.assertTrue(any("was given up" in each["warning"]["message"] for each in told), told)
+        server.stop()
+
     def test_socket__store_named_by_a_link__found(self):
         server = Server(self)
         os.symlink(self.store, os.path.join(self.dir, "link"))
