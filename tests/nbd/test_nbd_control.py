@@ -119,6 +119,34 @@ class Commands(NbdTest):
         self.assertEqual(self.ask(["import", "x", "--to", "y"])["exit"], USAGE)
         server.stop()
 
+    def test_groups__of_served_stores__refused_with_what_to_do_and_that_works(self):
+        """Two servers. A group is refused and leaves nothing; with the writer at rest, a snapshot in each does instead."""
+        server = Server(self)
+        other_origin, other = os.path.join(self.dir, "other.img"), os.path.join(self.dir, "other.sel")
+        with open(other_origin, "wb") as file:
+            file.truncate(MIB)
+        self.tool_run("format", "-o", other_origin, "-s", other, "--size", "8M")
+        refused = self.tool_run("group", "create", "noon", other, self.store, code=FAILED).err.decode()
+        self.assertIn("selsnap: group create: store", refused)
+        self.assertIn("run 'selsnap create' on each store", refused)
+        for what in ("list", "check"):
+            self.assertIn("end the server first", self.tool_run("group", what, self.store, code=FAILED).err.decode())
+        self.assertEqual(self.tool_run("list", "-s", other, "--json").json["snapshots"], [])
+        self.assertEqual(self.cmd("list", "--json").json["snapshots"], [])
+        first, self.store = self.store, other
+        beside = Server(self, name="beside")
+        handles = [server.connect(), beside.connect()]
+        for number in range(20):
+            for handle in handles:
+                handle.pwrite(b"%4d" % number, 0)
+            if number == 10:  # at rest
+                for store in (first, other):
+                    self.tool_run("create", "noon", "-s", store, "--property", "group=noon")
+        for store in (first, other):
+            self.assertEqual(self.tool_run("read", "noon", "-s", store, "--length", "4").out, b"  10")
+        beside.stop()
+        server.stop()
+
     def test_warnings__of_the_command__told_by_it_and_in_the_log(self):
         """A store with no room for the old content of all: what a command gives up it warns of, what a client does it does not."""
         small = os.path.join(self.dir, "small.sel")
