@@ -333,6 +333,17 @@ static void perform(struct request *request) {
     json_decref(json);
 }
 
+/* Read what is left, as far as it came: a socket that is closed with unread bytes is reset, and a client that reads to the
+ * end would meet an error behind its answer. */
+static void drain(int fd) {
+    char bytes[4096];
+    for (size_t done = 0; done < REQUEST_MAX; done += sizeof(bytes)) {
+        if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0) {
+            break;
+        }
+    }
+}
+
 void control_serve(struct control *control, int fd) {
     struct request *request = calloc(1, sizeof(*request));
     if (request == NULL) {
@@ -357,5 +368,6 @@ void control_serve(struct control *control, int fd) {
     }
     free(request->line);
     free(request);
+    drain(fd);
     close(fd);
 }
