@@ -15,7 +15,7 @@ static selsnap_device *store, *origin;
 static selsnap *ss;
 
 static int told(int rc) {
-    return rc == SELSNAP_OK ? 0 : (nbdkit_error("%s", selsnap_strerror(rc)), -1);
+    return rc == SELSNAP_OK ? 0 : (nbdkit_error("%s: %s", path != NULL ? path : "store=FILE", selsnap_strerror(rc)), -1);
 }
 
 static int take_parameter(const char *key, const char *value) {
@@ -58,6 +58,6 @@ static int flush(void *handle) { /* nbdkit calls it for FUA, too */
     return told(selsnap_flush(handle));
 }
 
-static struct nbdkit_plugin plugin = {.name = "serve-file", .config = take_parameter, .after_fork = begin, .unload = end,
+static struct nbdkit_plugin plugin = {.name = "serve-file", .config = take_parameter, .get_ready = begin, .unload = end,
     .open = open_export, .get_size = size, .pread = read_bytes, .pwrite = write_bytes, .flush = flush};
 NBDKIT_REGISTER_PLUGIN(plugin)

@@ -26,7 +26,7 @@ def config(key: str, value: str) -> None:
     store = os.path.abspath(value)
 
 
-def after_fork() -> None:
+def get_ready() -> None:
     global ss  # pylint: disable=global-statement
     if store is None:
         raise ValueError("store=FILE is missing")

@@ -228,7 +228,7 @@ class Examples(NbdTest):
         self.assertEqual(self.get("origin.img"), before[:BLOCK] + b"x" * BLOCK + before[2 * BLOCK:])
         self.assertEqual(self.cmd("read", "one").out, before)
         for words in ((), ("other=x",), (f"store={self.origin}",)):  # no store, unknown, no such thing
-            self.run_program("nbdkit", "-f", "-U", "-", self.plugin, *words, "--run", "true", code=FAILED)
+            self.run_program("nbdkit", "-f", "-U", "refused.sock", self.plugin, *words, code=FAILED)
 
 
 if __name__ == "__main__":
