@@ -21,7 +21,8 @@ GO = "bindings/go/code.go"
 def found(binding, **files):
     """What the check tells of a tree of these files."""
     names = {"header": "include/selsnap/x.h", "python": PYTHON, "go": GO, "go_c": "bindings/go/shim.c",
-             "go_test": "bindings/go/code_test.go", "excepted": f"bindings/{binding}/not-called.txt"}
+             "go_test": "bindings/go/code_test.go", "select": "include/selsnap/select.h",
+             "python_beside": "bindings/python/src/selsnap/select.py", "go_beside": "bindings/go/beside/code.go", "excepted": f"bindings/{binding}/not-called.txt"}
     with tempfile.TemporaryDirectory() as folder:
         for key, text in {"header": HEADER, **files}.items():
             path = pathlib.Path(folder) / names[key]
@@ -55,6 +56,17 @@ def test_go__all_called__nothing_told():
 def test_go__only_in_comment_text_or_test__told():
     assert found("go", go='// C.selsnap_b()\nvar a = "C.selsnap_b()"\nfunc g() { C.selsnap_a(1) }\n',
                  go_c="/* selsnap_b() */\n", go_test="func h() { C.selsnap_b() }\n") == B_MISSES
+
+
+def test_library_beside__one_not_called__told():
+    select = "SELSNAP_API int selsnap_c(void) SELSNAP_MUST_CHECK;\n"
+    misses = ["selsnap_c: not called, and not in not-called.txt"]
+    both = 'lib.selsnap_a(1)\nlib.selsnap_b()\n'
+    assert found("python", select=select, python=both) == misses
+    assert found("python", select=select, python=both, python_beside="lib.selsnap_c()\n") == []
+    both = "func g() { C.selsnap_a(1); C.selsnap_b() }\n"
+    assert found("go", select=select, go=both) == misses
+    assert found("go", select=select, go=both, go_beside="func h() { C.selsnap_c() }\n") == []
 
 
 def test_excepted__with_reason__nothing_told():

@@ -4,12 +4,12 @@
 #
 #   fuzz/run.sh NAME [SECONDS] [libfuzzer|afl]
 #
-# NAME is fuzz_decode, fuzz_image, fuzz_calls or fuzz_cli; 600 seconds of libFuzzer if not given. Work is kept in
+# NAME is fuzz_decode, fuzz_image, fuzz_stream, fuzz_calls, fuzz_cli or fuzz_control; 600 seconds of libFuzzer if not given. Work is kept in
 # build-fuzz-ENGINE/work/NAME and gone on with at the next run. Exit code 1: something was found; what, is told last.
 set -u
 
 usage() {
-    echo "usage: fuzz/run.sh fuzz_decode|fuzz_image|fuzz_calls|fuzz_cli [SECONDS] [libfuzzer|afl]" >&2
+    echo "usage: fuzz/run.sh fuzz_decode|fuzz_image|fuzz_stream|fuzz_calls|fuzz_cli|fuzz_control [SECONDS] [libfuzzer|afl]" >&2
     exit 2
 }
 
@@ -37,7 +37,8 @@ afl)
 esac
 
 missing=
-for package in $packages gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev libcmocka-dev libjansson-dev python3; do
+for package in $packages gcc libc6-dev meson ninja-build pkg-config libxxhash-dev libzstd-dev libcmocka-dev libjansson-dev python3 \
+    $([ "$name" != fuzz_control ] || echo nbdkit-plugin-dev); do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then

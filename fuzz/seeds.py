@@ -175,7 +175,33 @@ def cli():
     return {name: text.encode() for name, text in scripts.items()}
 
 
-HARNESSES = {"fuzz_calls": calls, "fuzz_cli": cli, "fuzz_decode": decode, "fuzz_image": image}
+def control():
+    """How many files go with each part; where the second begins; what the files are; the request."""
+    def request(text, counts=0, second=0, which=0):
+        return struct.pack("<BBH", counts, second, which) + text
+    return {
+        "list": request(b'{"words": ["list", "--json"]}\n'),
+        "text": request('{"words": ["create", "\u00fc\\u00fc\\ud83d\\ude00", ""]}\n'.encode()),
+        "files": request(b'{"words": ["list"]}\n', counts=4, second=255, which=0b11010100),
+        "files-wrong": request(b'{"words": ["list"]}\n', counts=4, second=255, which=0b00000000),
+        "files-late": request(b'{"words": ["show", "one"]}\n', counts=4 << 3, second=1, which=0b11010100),
+        "files-twice": request(b'{"words": ["list"]}\n', counts=4 | 4 << 3, second=1, which=0b11010100),
+        "files-many": request(b'{"words": ["list"]}\n', counts=7, second=255),
+        "stop": request(b'{"words": ["list"]}\nstop\n'),
+        "blank": request(b'{"words": ["list"]}\n \n'),
+        "other": request(b'{"version": [1, {"a": null}], "words": ["a"], "x": 1e3}\n'),
+        "twice": request(b'{"words": ["a"], "words": ["b"]}\n'),
+        "number": request(b'{"words": ["a", 1]}\n'),
+        "none": request(b'{"words": []}\n'),
+        "zero": request(b'{"words": ["a\\u0000b"]}\n'),
+        "deep": request(b'{"words": ' + b"[" * 300 + b"\n"),
+        "cut": request(b'{"words": ["list"'),
+        "latin": request(b'{"words": ["\xfc"]}\n'),
+        "nothing": request(b""),
+    }
+
+
+HARNESSES = {"fuzz_calls": calls, "fuzz_cli": cli, "fuzz_control": control, "fuzz_decode": decode, "fuzz_image": image}
 
 
 def main():

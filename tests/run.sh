@@ -41,7 +41,7 @@ fi
 if [ "$mode" = ci ] || [ "$mode" = long ]; then
     packages="$packages g++ spin tcc clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go
         python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy
-        scdoc mandoc zsh nbdkit nbdkit-plugin-dev libnbd-bin python3-libnbd qemu-utils fio fuse3 xfsprogs"
+        scdoc mandoc zsh nbdkit nbdkit-plugin-dev nbdkit-plugin-python libnbd-bin python3-libnbd qemu-utils fio fuse3 xfsprogs"
 fi
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3

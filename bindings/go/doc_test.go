@@ -52,12 +52,17 @@ func undocumented(file *ast.File) []string {
 
 func TestDocs(t *testing.T) {
 	tests := func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", tests, parser.ParseComments)
-	ok(t, err)
-	same(t, "files", len(packages["selsnap"].Files) > 10, true)
-	for name, file := range packages["selsnap"].Files {
-		if names := undocumented(file); len(names) > 0 {
-			t.Errorf("%s: no comment on %v", name, names)
+	for folder, about := range map[string]struct {
+		name  string
+		files int
+	}{".": {"selsnap", 10}, "choose": {"choose", 1}} {
+		packages, err := parser.ParseDir(token.NewFileSet(), folder, tests, parser.ParseComments)
+		ok(t, err)
+		same(t, "files", len(packages[about.name].Files) >= about.files, true)
+		for name, file := range packages[about.name].Files {
+			if names := undocumented(file); len(names) > 0 {
+				t.Errorf("%s: no comment on %v", name, names)
+			}
 		}
 	}
 	// The check can fail.

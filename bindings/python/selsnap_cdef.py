@@ -96,5 +96,10 @@ def declarations(text: str) -> str:
 
 
 def text(folders: list[str]) -> str:
-    """All that cffi is told."""
+    """All that cffi is told of the library."""
     return "".join(declarations(header) for header in headers(folders).values()) + CALLBACKS
+
+
+def select_text(folders: list[str]) -> str:
+    """What it is told of libselsnap-select beside that."""
+    return declarations(_find("selsnap/select.h", folders))

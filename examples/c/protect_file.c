@@ -6,9 +6,8 @@
  *     now: after, monday: before
  *     1 snapshot, 1 block preserved
  */
+#include "example.h"
 #include <inttypes.h>
-#include <selsnap/selsnap.h>
-#include <stdio.h>
 
 static int protect(selsnap *ss) {
     char now[4096] = "before", then[4096] = "";
@@ -31,26 +30,14 @@ static int protect(selsnap *ss) {
     rc = rc ? rc : selsnap_read(ss, now, sizeof now, 0);
     printf("now: %s, monday: %s\n", now, then);
     int closed = selsnap_view_close(view);
+    rc = rc ? rc : closed;
+
     selsnap_stats stats = SELSNAP_STATS_INIT;
     rc = rc ? rc : selsnap_get_stats(ss, &stats);
     printf("%" PRIu64 " snapshot, %" PRIu64 " block preserved\n", stats.snapshots, stats.blocks_preserved);
-    return rc ? rc : closed;
+    return rc;
 }
 
 int main(void) {
-    selsnap_device *origin = NULL, *store = NULL;
-    selsnap *ss = NULL;
-    int rc = selsnap_device_open_file("disk.img", SELSNAP_FILE_CREATE, 64 << 20, &origin, NULL);
-    rc = rc ? rc : selsnap_device_open_file("disk.store", SELSNAP_FILE_CREATE, 64 << 20, &store, NULL);
-    rc = rc ? rc : selsnap_format(store, origin, NULL);
-    rc = rc ? rc : selsnap_open(store, origin, NULL, &ss);
-    rc = rc ? rc : protect(ss);
-    int closed = selsnap_close(ss);
-    rc = rc ? rc : closed;
-    selsnap_device_close(store);
-    selsnap_device_close(origin);
-    if (rc != SELSNAP_OK) {
-        fprintf(stderr, "%s\n", selsnap_strerror(rc));
-    }
-    return rc != SELSNAP_OK;
+    return with_store(make_file("disk.store"), make_file("disk.img"), protect);
 }

@@ -7,15 +7,7 @@
  *     restored: precious
  *     undone:   lost
  */
-#include <selsnap/selsnap.h>
-#include <stdio.h>
-#include <string.h>
-
-static int take(selsnap *ss, const char *name, uint64_t *ret_id) {
-    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
-    options.name = name; /* no subset: the whole device */
-    return selsnap_snapshot_create(ss, &options, ret_id);
-}
+#include "example.h"
 
 static int bring_back(selsnap *ss, uint64_t id) {
     selsnap_restore_options options = SELSNAP_RESTORE_OPTIONS_INIT;
@@ -37,8 +29,7 @@ static int restore(selsnap *ss) {
     uint64_t good = 0, before = 0;
     int rc = selsnap_write(ss, block, sizeof block, 0);
     rc = rc ? rc : take(ss, "good", &good);
-    strcpy(block, "lost");
-    rc = rc ? rc : selsnap_write(ss, block, sizeof block, 0);
+    rc = rc ? rc : selsnap_write(ss, "lost", 5, 0);
     rc = rc ? rc : show(ss, "damaged:");
     rc = rc ? rc : take(ss, "before the restore", &before);
     rc = rc ? rc : bring_back(ss, good);
@@ -48,19 +39,5 @@ static int restore(selsnap *ss) {
 }
 
 int main(void) {
-    selsnap_device *origin = NULL, *store = NULL;
-    selsnap *ss = NULL;
-    int rc = selsnap_device_open_file("disk.img", SELSNAP_FILE_CREATE, 64 << 20, &origin, NULL);
-    rc = rc ? rc : selsnap_device_open_file("disk.store", SELSNAP_FILE_CREATE, 64 << 20, &store, NULL);
-    rc = rc ? rc : selsnap_format(store, origin, NULL);
-    rc = rc ? rc : selsnap_open(store, origin, NULL, &ss);
-    rc = rc ? rc : restore(ss);
-    int closed = selsnap_close(ss);
-    rc = rc ? rc : closed;
-    selsnap_device_close(store);
-    selsnap_device_close(origin);
-    if (rc != SELSNAP_OK) {
-        fprintf(stderr, "%s\n", selsnap_strerror(rc));
-    }
-    return rc != SELSNAP_OK;
+    return with_store(make_file("disk.store"), make_file("disk.img"), restore);
 }

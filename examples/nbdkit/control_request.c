@@ -42,6 +42,15 @@ struct request {
     struct cli cli;
 };
 
+/* Of the command that runs on this thread: the library tells events on the thread that caused them. */
+static _Thread_local struct happenings *happenings;
+
+void control_note_event(const selsnap_event *event) {
+    if (happenings != NULL) {
+        happenings_note(happenings, event);
+    }
+}
+
 static int64_t now_ms(void) {
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -231,7 +240,9 @@ static int run(struct request *request, int count, char **words) {
     int result = -1;
     if (cli->out != NULL && cli->err != NULL) {
         (void)setvbuf(cli->err, NULL, _IONBF, 0);
+        happenings = &cli->happenings;
         result = cli_run(cli, count, words);
+        happenings = NULL;
     }
     if (cli->out != NULL) {
         (void)fclose(cli->out);
@@ -322,6 +333,17 @@ static void perform(struct request *request) {
     json_decref(json);
 }
 
+/* Read what is left, as far as it came: a socket that is closed with unread bytes is reset, and a client that reads to the
+ * end would meet an error behind its answer. */
+static void drain(int fd) {
+    char bytes[4096];
+    for (size_t done = 0; done < REQUEST_MAX; done += sizeof(bytes)) {
+        if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0) {
+            break;
+        }
+    }
+}
+
 void control_serve(struct control *control, int fd) {
     struct request *request = calloc(1, sizeof(*request));
     if (request == NULL) {
@@ -346,5 +368,6 @@ void control_serve(struct control *control, int fd) {
     }
     free(request->line);
     free(request);
+    drain(fd);
     close(fd);
 }

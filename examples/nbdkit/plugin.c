@@ -74,6 +74,7 @@ static void tell_lost(const selsnap_event *event) {
 
 static void on_event(void *user, const selsnap_event *event) {
     (void)user;
+    control_note_event(event);
     switch (event->kind) {
     case SELSNAP_EVENT_STORE_FILLING:
         nbdkit_error("warning: the store, or its quota, is %d %% full", (int)event->value);

@@ -118,5 +118,7 @@ void watch_stop(struct watch *watch);
 /* control_request.c */
 /* Serve one connection, and close it. */
 void control_serve(struct control *control, int fd);
+/* If a command on this thread is what made it happen, it tells its user, too. */
+void control_note_event(const selsnap_event *event);
 
 #endif

@@ -7,7 +7,7 @@ usage: write_backend.py FOLDER
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import selsnap
 
@@ -19,44 +19,37 @@ class Chunks(selsnap.Backend):
 
     def __init__(self, folder: str, size: int) -> None:
         os.makedirs(folder, exist_ok=True)
-        self.size = size
-        self.folder = folder
-        self.dirty: set[str] = set()
+        self.size, self.folder = size, os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
-    def each(self, buffers: Sequence[memoryview], offset: int, write: bool) -> None:
+    def chunk(self, name: str, flags: int) -> int:  # what is written to it is durable at once
+        return os.open(name, flags | os.O_CREAT | os.O_DSYNC, 0o600, dir_fd=self.folder)
+
+    def pieces(self, buffers: Sequence[memoryview], offset: int) -> Iterator[tuple[str, int, memoryview]]:
+        """A request by chunks: which, where in it, and the bytes."""
         for buffer in buffers:
             while buffer:
-                path = os.path.join(self.folder, f"{offset // CHUNK:08}")
-                begin = offset % CHUNK
-                length = min(CHUNK - begin, len(buffer))
-                file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-                try:
-                    if write:
-                        self.dirty.add(path)  # before it is written: a flush that comes between does no harm
-                        done = os.pwritev(file, [buffer[:length]], begin)
-                        if done != length:
-                            raise OSError(f"{path}: {done} of {length} bytes written")
-                    else:
-                        done = os.preadv(file, [buffer[:length]], begin)
-                        buffer[done:length] = bytes(length - done)
-                finally:
-                    os.close(file)
-                buffer, offset = buffer[length:], offset + length
+                piece = buffer[:CHUNK - offset % CHUNK]
+                yield f"{offset // CHUNK:08}", offset % CHUNK, piece
+                buffer, offset = buffer[len(piece):], offset + len(piece)
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> None:
-        self.each(buffers, offset, write=False)
+        for name, begin, piece in self.pieces(buffers, offset):
+            with open(name, "r+b", opener=self.chunk) as file:
+                file.seek(begin)
+                done = file.readinto(piece)
+            piece[done:] = bytes(len(piece) - done)
 
     def writev(self, buffers: Sequence[memoryview], offset: int) -> None:
-        self.each(buffers, offset, write=True)
+        for name, begin, piece in self.pieces(buffers, offset):
+            with open(name, "r+b", opener=self.chunk) as file:
+                file.seek(begin)
+                file.write(piece)
 
     def flush(self) -> None:
-        paths, self.dirty = self.dirty, set()
-        for path in [*paths, self.folder]:
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+        os.fsync(self.folder)  # the names of the chunks
+
+    def close(self) -> None:
+        os.close(self.folder)
 
 
 def main(folder: str) -> None:
@@ -64,9 +57,8 @@ def main(folder: str) -> None:
         selsnap.format(Chunks(folder, 16 << 20), origin, overwrite=True)
         with selsnap.open(Chunks(folder, 16 << 20), origin) as ss:
             ss.pwrite(b"before", 0)
-            snapshot = ss.create("s")
-            ss.pwrite(b"after!", 0)
-            with snapshot.open() as view:
+            with ss.create("s").open() as view:
+                ss.pwrite(b"after!", 0)
                 print(f"live: {ss.pread(6, 0).decode()}, snapshot: {view.pread(6, 0).decode()}")
             print(f"{ss.check(print).problems} problems, {len(os.listdir(folder))} chunks")
 

@@ -343,6 +343,8 @@ int session_open(struct cli *cli, bool writable);
 int session_open_devices(struct cli *cli, bool writable);
 /* Close what is open. @p exit_code is what the command returned; it stays unless it was CLI_OK and closing failed. */
 int session_close(struct cli *cli, int exit_code);
+/* Note what an event tells, for the end of the work: a selsnap_event_fn; @p user is a struct happenings. */
+void happenings_note(void *user, const selsnap_event *event);
 /* Open one device; @p role is for messages. Returns an exit code. */
 int session_open_device(struct cli *cli, const char *role, const char *path, uint32_t flags, uint64_t create_size,
                         selsnap_device **ret_device);

@@ -23,6 +23,11 @@ static const struct hint hints[] = {
     {SELSNAP_ECHANGED, NULL,
      "the origin was written without selsnap; --origin-changed goes on, and snapshots show what was changed there"},
     {SELSNAP_ENOTSTORE, NULL, "check -s; 'selsnap format -o ORIGIN -s STORE' makes a store"},
+    {SELSNAP_ELOCKED, "group create",
+     "a group needs all of its stores in one process. If servers have them open, bring what writes to rest, run 'selsnap "
+     "create' on each store, and let it go on"},
+    {SELSNAP_ELOCKED, "group list", "a store that a server has open cannot be looked at; end the server first"},
+    {SELSNAP_ELOCKED, "group check", "a store that a server has open cannot be looked at; end the server first"},
     {SELSNAP_ELOCKED, NULL,
      "another process uses it: wait for it, or end it; if it is a server, --control names its control socket"},
     {SELSNAP_EREADONLY, NULL, "commands that only read work with --read-only, others need write access"},

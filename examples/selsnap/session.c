@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Called by the library; it may be on any thread, but this tool has one. */
-static void on_event(void *user, const selsnap_event *event) {
+void happenings_note(void *user, const selsnap_event *event) {
     struct happenings *happenings = user;
     switch (event->kind) {
     case SELSNAP_EVENT_STORE_FILLING:
@@ -176,7 +175,7 @@ int session_open(struct cli *cli, bool writable) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.flags = open_flags(&cli->args, writable);
     options.memory_limit = cli->args.memory;
-    options.event = on_event;
+    options.event = happenings_note;
     options.event_user = &cli->happenings;
     options.ret_message = message;
     options.message_size = sizeof(message);
@@ -191,6 +190,7 @@ int session_open(struct cli *cli, bool writable) {
 int session_close(struct cli *cli, int exit_code) {
     if (cli->served != NULL) {
         cli->ss = NULL;
+        tell_happenings(cli);
         return exit_code;
     }
     int code = selsnap_close(cli->ss);

@@ -117,7 +117,6 @@ class Man(CliTest):
         os.truncate(self.origin, 1 << 30)
         os.rename(self.origin, os.path.join(self.dir, "disk.img"))
         os.symlink(self.tool, os.path.join(self.dir, "selsnap"))
-        self.put(os.path.join(self.dir, "new.bin"), b"new" * 1000)
         done = subprocess.run(["/bin/sh", "-eu"], input=block, text=True, cwd=self.dir, capture_output=True, check=False, timeout=240,
                               env=self.environment({"PATH": f"{self.dir}:{os.environ['PATH']}"}))
         self.assertEqual((done.returncode, done.stderr), (0, ""))

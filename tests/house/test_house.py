@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import check_examples
 import check_layers
 import check_rules
 import tree
@@ -150,6 +151,34 @@ def test_variable__of_each_kind__told():
     good = "const int a = 3; extern int x; static int *const b = &x; const char *const c[] = {\"d\"};\n"
     good += "int f(void) { return *b; }\n"
     assert check_layers.variable_problems(with_c("src/snap/b.c", good).archives()) == []
+
+
+def with_examples(**more):
+    """A tree with a short program for each use, and others."""
+    made = Tree()
+    for paths in check_examples.USES.values():
+        for path in paths:
+            made.add("examples/" + path, "")
+    for kind, text in more.items():
+        made.add("examples/" + {"c": "c/a.c", "python": "python/a.py", "go": "go/a/a.go", "test": "go/a/a_test.go"}[kind], text)
+    return made.root
+
+
+def test_example__short__comments_are_free():
+    lines = check_examples.LINES
+    free = "\n" * 100
+    c = "/* One.\n * Two. */\n// Three.\n" + "int a; /* a */\n" * lines + free
+    python = '"""One.\n\nTwo.\n"""\n# Three.\ndef f():\n    "Four."\n' + "    a = 1  # a\n" * (lines - 1) + free
+    assert check_examples.problems(with_examples(c=c, go=c, python=python, test="a\n" * 100)) == []
+    for more in ({"c": c + "int b;\n"}, {"go": c + "var b int\n"}, {"python": python + "b = [\n]\n"}):
+        found = check_examples.problems(with_examples(**more))
+        assert len(found) == 1 and "lines of code" in found[0], found
+
+
+def test_example__none_for_a_use__told():
+    root = with_examples()
+    os.unlink(os.path.join(root, "examples", "go", "serve", "main.go"))
+    assert check_examples.problems(root) == ["examples/go/serve/main.go: not there, to show how to serve"]
 
 
 def rules(code, test, document="`[F-1]` One. `[F-2]` Two, by [F-1].\n"):

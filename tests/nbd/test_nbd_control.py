@@ -119,6 +119,60 @@ class Commands(NbdTest):
         self.assertEqual(self.ask(["import", "x", "--to", "y"])["exit"], USAGE)
         server.stop()
 
+    def test_groups__of_served_stores__refused_with_what_to_do_and_that_works(self):
+        """Two servers. A group is refused and leaves nothing; with the writer at rest, a snapshot in each does instead."""
+        server = Server(self)
+        other_origin, other = os.path.join(self.dir, "other.img"), os.path.join(self.dir, "other.sel")
+        with open(other_origin, "wb") as file:
+            file.truncate(MIB)
+        self.tool_run("format", "-o", other_origin, "-s", other, "--size", "8M")
+        refused = self.tool_run("group", "create", "noon", other, self.store, code=FAILED).err.decode()
+        self.assertIn("selsnap: group create: store", refused)
+        self.assertIn("run 'selsnap create' on each store", refused)
+        for what in ("list", "check"):
+            self.assertIn("end the server first", self.tool_run("group", what, self.store, code=FAILED).err.decode())
+        self.assertEqual(self.tool_run("list", "-s", other, "--json").json["snapshots"], [])
+        self.assertEqual(self.cmd("list", "--json").json["snapshots"], [])
+        first, self.store = self.store, other
+        beside = Server(self, name="beside")
+        handles = [server.connect(), beside.connect()]
+        for number in range(20):
+            for handle in handles:
+                handle.pwrite(b"%4d" % number, 0)
+            if number == 10:  # at rest
+                for store in (first, other):
+                    self.tool_run("create", "noon", "-s", store, "--property", "group=noon")
+        for store in (first, other):
+            self.assertEqual(self.tool_run("read", "noon", "-s", store, "--length", "4").out, b"  10")
+        beside.stop()
+        server.stop()
+
+    def test_warnings__of_the_command__told_by_it_and_in_the_log(self):
+        """A store with no room for the old content of all: what a command gives up it warns of, what a client does it does not."""
+        small = os.path.join(self.dir, "small.sel")
+        self.tool_run("format", "-o", self.origin, "-s", small, "--size", "5M")
+        self.store, self.control = small, small + ".control"
+        self.cmd("create", "one", "--policy", "give-up")
+        copies = {name: self.get(name) for name in ("origin.img", "small.sel")}
+        lost = re.compile(r"selsnap: write: warning: no room in the store: the old content of \d\S* \w+ was given up\n")
+        told = self.cmd("write", "--live", "--offset", "0", data=b"x" * self.origin_size).err
+        self.assertRegex(told.decode(), lost)
+        for name, content in copies.items():
+            with open(os.path.join(self.dir, name), "r+b") as file:
+                file.write(content)
+        server = Server(self, "origin-changed=true")
+        handle = server.connect()
+        handle.pwrite(b"y" * (self.origin_size // 2), 0)
+        self.assertNotIn(b"warning", self.cmd("list").err)
+        self.assertRegex(self.cmd("write", "--live", "--offset", "5M", data=b"z" * MIB).err.decode(), lost)
+        self.assertIn("snapshots lose blocks", server.log())
+        # Again by JSON, in the answer of a connection that brought no files.
+        answer = self.ask(["zero", "--live", "--offset", "6M", "--length", "1M", "--json"])
+        self.assertEqual(answer["exit"], OK)
+        told = [json.loads(line) for line in answer["err"].splitlines()]
+        self.assertTrue(any("was given up" in each["warning"]["message"] for each in told), told)
+        server.stop()
+
     def test_socket__store_named_by_a_link__found(self):
         server = Server(self)
         os.symlink(self.store, os.path.join(self.dir, "link"))
@@ -378,8 +432,7 @@ class Documents(NbdTest):
     def test_readme__in_the_background__runs_and_ends(self):
         text = (self.root / "README.md").read_text(encoding="utf-8")
         lines = re.search(r"## Over the network\n\n((?:    .*\n)+)", text)[1]
-        pid_file = os.path.join(self.dir, "pid")
-        lines = lines.replace("nbdkit -U", f"nbdkit -P {pid_file} -U")
+        pid_file = os.path.join(self.dir, "disk.pid")
         lines = lines.replace("build/examples/nbdkit/nbdkit-selsnap-plugin.so", self.plugin)
         with open(os.path.join(self.dir, "disk.img"), "wb") as file:
             file.truncate(8 * MIB)
@@ -397,8 +450,8 @@ class Documents(NbdTest):
         self.tool_run("list", "-s", "disk.store")
 
     def end_background(self, pid_file):
+        """The last of the lines ends it; it takes a moment."""
         pid = int(pathlib.Path(pid_file).read_text(encoding="ascii"))
-        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 20
         while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
             with open(f"/proc/{pid}/stat", encoding="ascii") as about:

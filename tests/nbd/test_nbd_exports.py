@@ -211,5 +211,25 @@ class Content(NbdTest):
         self.assertEqual((self.get("origin.img"), self.get("store.sel")), before)
 
 
+class Examples(NbdTest):
+    def test_serve_file__live_device__snapshot_holds_what_clients_overwrite(self):
+        """The small plugin of examples/c."""
+        before = self.get("origin.img")
+        self.cmd("create", "one")
+        self.plugin = os.path.join(os.path.dirname(self.plugin), "..", "c", "serve_file.so")
+        server = Server(self)
+        handle = server.connect()
+        self.assertEqual(handle.get_size(), self.origin_size)
+        self.assertEqual(handle.pread(BLOCK, BLOCK), before[BLOCK:2 * BLOCK])
+        handle.pwrite(b"x" * BLOCK, BLOCK, nbd.CMD_FLAG_FUA)
+        handle.flush()
+        handle.shutdown()
+        server.stop()
+        self.assertEqual(self.get("origin.img"), before[:BLOCK] + b"x" * BLOCK + before[2 * BLOCK:])
+        self.assertEqual(self.cmd("read", "one").out, before)
+        for words in ((), ("other=x",), (f"store={self.origin}",)):  # no store, unknown, no such thing
+            self.run_program("nbdkit", "-f", "-U", "refused.sock", self.plugin, *words, code=FAILED)
+
+
 if __name__ == "__main__":
     main(__name__)

@@ -7,6 +7,7 @@ import pickle
 import pytest
 import selsnap
 from conftest import BLOCK
+from selsnap import select
 from selsnap._selsnap import lib
 from selsnap.errors import BY_CODE
 
@@ -101,8 +102,8 @@ def test_negative_numbers_are_refused(ss):
 
 def test_everything_public_has_a_docstring():
     missing = []
-    for name in selsnap.__all__:
-        thing = getattr(selsnap, name)
+    things = {**{name: getattr(selsnap, name) for name in selsnap.__all__}, **{name: getattr(select, name) for name in select.__all__}}
+    for name, thing in things.items():
         if inspect.isclass(thing):
             missing += [f"{name}.{each}" for each, value in vars(thing).items() if not each.startswith("_")
                         and (callable(value) or isinstance(value, (property, classmethod))) and not inspect.getdoc(getattr(thing, each))]

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -53,6 +54,38 @@ def test_example_backend(tmp_path):
     assert "live: after!, snapshot: before" in told and "0 problems" in told
 
 
+def test_example_serve(tmp_path):
+    plugin = subprocess.run(["nbdkit", "python", "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False) \
+        if shutil.which("nbdkit") else None
+    if plugin is None or plugin.returncode != 0:
+        pytest.skip("nbdkit, or its plugin for Python, is not there")
+    image, store, old, new = (tmp_path / name for name in ("disk.img", "disk.store", "old.img", "new.img"))
+    old.write_bytes(os.urandom(4 << 20))
+    new.write_bytes(os.urandom(4 << 20))
+    shutil.copy(old, image)
+    selsnap.format(store, image, size=16 << 20)
+    with selsnap.open(store) as ss:
+        ss.create("before")
+    script = ROOT / "examples" / "python" / "serve_disk.py"
+    use = 'nbdcopy "$uri" read.img && nbdcopy --flush new.img "$uri"'
+    done = subprocess.run(["nbdkit", "-U", "-", "python", script, f"store={store}", "--run", use], cwd=tmp_path, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "read.img").read_bytes() == old.read_bytes() and image.read_bytes() == new.read_bytes()
+    with selsnap.open(store) as ss, ss.snapshot("before").open() as view:
+        assert view.pread(4 << 20, 0) == old.read_bytes()
+
+
+def make_disk(image, tree):
+    """An ext4 file system with the files that the texts speak of."""
+    (tree / "home" / "ann" / "documents").mkdir(parents=True)
+    (tree / "home" / "ann" / "documents" / "letter").write_text("Dear Bob,\n" * 1000)
+    image.write_bytes(bytes(64 << 20))
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", tree, image], check=True,
+                   env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"})
+
+
 @pytest.mark.parametrize("path", ["README.md", "docs/python.md", "bindings/python/src/selsnap/__init__.py"])
 def test_text_code_runs(path, tmp_path, monkeypatch, nothing_is_dropped):
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -62,7 +95,7 @@ def test_text_code_runs(path, tmp_path, monkeypatch, nothing_is_dropped):
         parts = re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
     assert parts
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "disk.img").write_bytes(bytes(64 << 20))
+    make_disk(tmp_path / "disk.img", tmp_path / "tree")
     names = {}
     for part in parts:
         exec(compile(part, path, "exec"), names)  # pylint: disable=exec-used

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A device written in Go: here an array in memory that counts; a network client or an encrypting layer is made in the same
-// way. All of a request is done, or it fails.
+// A device written in Go: here an array in memory; a network client or an encrypting layer is made in the same way. All of a
+// request is done, or it fails.
 package main
 
 import (
 	"fmt"
-	"log"
 	"sync"
 
 	"selsnap"
+	"selsnap-examples/example"
 )
-
-const size = 4 << 20
 
 // array is a device; calls come from several goroutines at once.
 type array struct {
-	mu              sync.RWMutex
-	bytes           [size]byte
-	writes, flushes int
+	mu    sync.RWMutex
+	bytes [4 << 20]byte
 }
 
 func (a *array) Readv(bufs [][]byte, off int64) error {
@@ -36,45 +33,23 @@ func (a *array) Writev(bufs [][]byte, off int64) error {
 	for _, buf := range bufs {
 		off += int64(copy(a.bytes[off:], buf))
 	}
-	a.writes++
 	return nil
 }
 
-func (a *array) Flush() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.flushes++
-	return nil
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
+// Flush has nothing to do: there is no cache.
+func (a *array) Flush() error { return nil }
 
 func main() {
-	backend := &array{}
-	origin, err := selsnap.NewDevice(backend, selsnap.DeviceInfo{Size: size, VolatileCache: true})
-	check(err)
-	store, err := selsnap.OpenMemory(size, 0)
-	check(err)
-	check(selsnap.Format(store, origin, nil))
-	s, err := selsnap.Open(store, origin, nil)
-	check(err)
-	_, err = s.WriteAt([]byte("before"), 0)
-	check(err)
-	id, err := s.CreateSnapshot(selsnap.SnapshotOptions{Name: "a"})
-	check(err)
-	_, err = s.WriteAt([]byte("after!"), 0)
-	check(err)
-	view, err := s.OpenView(selsnap.ViewOptions{ID: id})
-	check(err)
+	array := &array{}
+	origin := example.Must(selsnap.NewDevice(array, selsnap.DeviceInfo{Size: int64(len(array.bytes))}))
+	s := example.Store(origin)
+	example.Must(s.WriteAt([]byte("before"), 0))
+	id := example.Must(s.CreateSnapshot(selsnap.SnapshotOptions{Name: "a"}))
+	example.Must(s.WriteAt([]byte("after!"), 0))
+	view := example.Must(s.OpenView(selsnap.ViewOptions{ID: id}))
 	text := make([]byte, 6)
-	_, err = view.ReadAt(text, 0)
-	check(err)
-	fmt.Printf("the snapshot: %s, the device: %s\n", text, backend.bytes[:6])
-	check(view.Close())
-	check(s.Close())
-	fmt.Println("writes and flushes reached it:", backend.writes > 0 && backend.flushes > 0)
+	example.Must(view.ReadAt(text, 0))
+	fmt.Printf("the snapshot: %s, the array: %s\n", text, array.bytes[:6])
+	example.Check(view.Close())
+	example.Check(s.Close())
 }

@@ -6,46 +6,24 @@ package main
 
 import (
 	"fmt"
-	"log"
 
 	"selsnap"
+	"selsnap-examples/example"
 )
 
-// check ends the program; what is not flushed is lost, as in a crash, and the store needs no repair.
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-func open(path string) *selsnap.Device {
-	device, err := selsnap.OpenFile(path, &selsnap.FileOptions{Create: 64 << 20})
-	check(err)
-	return device
-}
-
 func main() {
-	origin, store := open("disk.img"), open("disk.store")
-	check(selsnap.Format(store, origin, nil))
-	s, err := selsnap.Open(store, origin, nil)
-	check(err)
-	_, err = s.WriteAt([]byte("before"), 0)
-	check(err)
-	subset, err := s.NewSubset()
-	check(err)
-	check(subset.Add(0, 1<<20))
-	id, err := s.CreateSnapshot(selsnap.SnapshotOptions{Name: "monday", Subset: subset})
-	check(err)
-	_, err = s.WriteAt([]byte("after!"), 0) // what monday needs is preserved first
-	check(err)
-	view, err := s.OpenView(selsnap.ViewOptions{ID: id})
-	check(err)
+	s := example.Store(example.File("disk.img"))
+	example.Must(s.WriteAt([]byte("before"), 0))
+	subset := example.Must(s.NewSubset())
+	example.Check(subset.Add(0, 1<<20))
+	monday := example.Must(s.CreateSnapshot(selsnap.SnapshotOptions{Name: "monday", Subset: subset}))
+
+	example.Must(s.WriteAt([]byte("after!"), 0)) // what monday needs is preserved first
+	view := example.Must(s.OpenView(selsnap.ViewOptions{ID: monday}))
 	now, then := make([]byte, 6), make([]byte, 6)
-	_, err = s.ReadAt(now, 0)
-	check(err)
-	_, err = view.ReadAt(then, 0)
-	check(err)
+	example.Must(s.ReadAt(now, 0))
+	example.Must(view.ReadAt(then, 0))
 	fmt.Printf("now: %s, monday: %s\n", now, then)
-	check(view.Close())
-	check(s.Close())
+	example.Check(view.Close())
+	example.Check(s.Close())
 }

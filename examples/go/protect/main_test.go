@@ -5,15 +5,17 @@ package main
 import (
 	"os"
 	"testing"
+
+	"selsnap-examples/example"
 )
 
 // The program works in a folder of its own.
 func TestMain(m *testing.M) {
 	folder, err := os.MkdirTemp("", "selsnap-example")
-	check(err)
-	check(os.Chdir(folder))
+	example.Check(err)
+	example.Check(os.Chdir(folder))
 	code := m.Run()
-	check(os.RemoveAll(folder))
+	example.Check(os.RemoveAll(folder))
 	os.Exit(code)
 }
 
