@@ -35,7 +35,7 @@ SANITIZERS = {
 }
 
 # Under sanitizers and Valgrind a program takes many times as long: what it does over and over it does less often.
-FEWER = {"SSN_TEST_SHARE": "7"}
+FEWER = {"SSN_TEST_SHARE": "13"}
 FEWEST = {"SSN_TEST_SHARE": "31"}
 
 # Programs left out of a step, and why.
