@@ -12,7 +12,7 @@
  *
  * Structs begin with struct_size, which the caller sets (the _INIT macros do); members are only ever added at the end,
  * and 0 is always the default. All text is UTF-8 without control characters, but paths (an origin hint is one): those are
- * what the system says.
+ * what the system says. What does not say since when it is there has been there since 0.1.
  */
 #ifndef SELSNAP_SELSNAP_H
 #define SELSNAP_SELSNAP_H
