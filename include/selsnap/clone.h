@@ -13,6 +13,7 @@ extern "C" {
 #endif
 
 /** @defgroup clones Clones
+ * Snapshots of the same point as another, to be written into apart from it.
  * @{ */
 
 /** @brief For selsnap_clone_options.flags: begin with what was written into the source, without copying it. */

@@ -17,6 +17,10 @@
 extern "C" {
 #endif
 
+/** @defgroup devices Devices
+ * The vtable behind which any storage can stand, the stock devices, and calls that go to a device directly.
+ * @{ */
+
 /** @brief An open device. Opaque. */
 typedef struct selsnap_device selsnap_device;
 
@@ -375,6 +379,7 @@ SELSNAP_API int selsnap_device_flush(selsnap_device *device) SELSNAP_MUST_CHECK;
  * @since 0.1
  */
 SELSNAP_API void selsnap_device_close(selsnap_device *device);
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,10 @@
 extern "C" {
 #endif
 
+/** @defgroup errors Result codes
+ * What calls return, as text and by name.
+ * @{ */
+
 #define SELSNAP_OK 0             /**< Success. */
 #define SELSNAP_EINVAL (-1)      /**< An argument is wrong; nothing was done. */
 #define SELSNAP_ENOMEM (-2)      /**< The allocator gave no memory, or the memory limit left none. */
@@ -71,6 +75,7 @@ SELSNAP_API const char *selsnap_strerror(int code);
  * @since 0.1
  */
 SELSNAP_API const char *selsnap_error_name(int code);
+/** @} */
 
 #ifdef __cplusplus
 }

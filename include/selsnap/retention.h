@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 /** @defgroup retention Retention
+ * How long snapshots are kept: holds, locks, expiry, keep rules, and what deleting frees.
  * @{ */
 
 #define SELSNAP_HOLD_REASON_MAX 255 /**< Bytes of a hold's reason, without the ending zero. */

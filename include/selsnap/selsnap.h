@@ -223,6 +223,7 @@ SELSNAP_API uint64_t selsnap_subset_range_count(const selsnap_subset *subset);
 /** @} */
 
 /** @defgroup context The context
+ * A store opened on its origin: the live device, background work, events, figures.
  * @{ */
 
 /** @brief How to format; all members may be 0. */
@@ -829,6 +830,7 @@ SELSNAP_API int selsnap_designation_next(selsnap *ss, uint64_t after_id,
 /** @} */
 
 /** @defgroup snapshots Snapshots
+ * Made, found, listed, described, renamed, held and deleted.
  * @{ */
 
 /** @brief When there is no room to preserve: fail the write (the snapshot stays whole). */
@@ -1148,6 +1150,7 @@ SELSNAP_API int selsnap_snapshot_delete(selsnap *ss, uint64_t id) SELSNAP_MUST_C
 /** @} */
 
 /** @defgroup views Views
+ * Reading from a snapshot, and writing into it.
  * @{ */
 
 /** @brief For selsnap_view_options: what reads of undesignated blocks give. */
@@ -1416,6 +1419,7 @@ SELSNAP_API int selsnap_restore_run(selsnap *ss, uint64_t job, selsnap_progress_
 /** @} */
 
 /** @defgroup inspection Inspection
+ * Check, scrub and dump: they read, and change nothing.
  * @{ */
 
 /** @brief What a check found. */

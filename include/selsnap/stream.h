@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 /** @defgroup streams Streams
+ * Export, verify, apply, import, and going on where one broke off.
  * @{ */
 
 /**

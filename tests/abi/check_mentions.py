@@ -20,8 +20,8 @@ def problems(headers, documents):
         with open(path, encoding="utf-8") as file:
             texts[path] = file.read()
     constants = {name for header in headers for name in re.findall(r"^#\s*define\s+(SELSNAP_\w+)", texts[header], re.M)}
-    # Named without being defined: by the build, and by the version script.
-    constants |= {"SELSNAP_BUILD_SHARED"}
+    # Named without being defined: by the build, and the tool's environment.
+    constants |= {"SELSNAP_BUILD_SHARED", "SELSNAP_STORE"}
     found = []
     for path, text in texts.items():
         prose = text if path in documents else "\n".join(api_headers.COMMENT.findall(text))

@@ -13,6 +13,7 @@ extern "C" {
 #endif
 
 /** @defgroup grow Changing sizes
+ * A store becomes longer; an origin becomes longer or shorter, with its snapshots.
  * @{ */
 
 /**

@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 /** @defgroup quota Quotas
+ * Bounds of what is written into a snapshot, and of all that is in use in a store.
  * @{ */
 
 /**

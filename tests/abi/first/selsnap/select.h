@@ -21,6 +21,7 @@ extern "C" {
 #endif
 
 /** @defgroup select Choosing blocks
+ * By partition, by file, by what a file system has in use. Library libselsnap-select.
  * @{ */
 
 /** @brief Byte ranges of a device, sorted and apart. Opaque; one thread at a time. */
