@@ -116,7 +116,7 @@ def lookup():
 def full():
     """What becomes of a write when the store has no room."""
     out = Picture(720, 330, "What becomes of a write when the store is full")
-    out.box(16, 20, 180, 46, "grey", title="a write to the live device")
+    out.box(16, 20, 180, 46, "grey", title="a write")
     out.box(16, 112, 180, 56, "none", "must a block of it\nbe preserved?")
     out.box(270, 112, 180, 56, "none", "room in the store?")
     out.box(524, 112, 180, 56, "none", "a snapshot that needs it\nsays: fail the write?")
@@ -141,7 +141,7 @@ def restore():
     for left, text in marks:
         out.line(left, 40, left, 236, dashed=True)
         out.words(left, 30, text, "middle", size=12)
-    out.words(16, 84, "the live device\nreads as", bold=True, size=12)
+    out.words(16, 84, "live device\nreads as", bold=True, size=12)
     out.box(112, 64, 38, 46, "red", "bad")
     out.box(150, 64, 180, 46, "green", "as the snapshot")
     out.box(450, 64, 254, 46, "green", "as the snapshot")
@@ -151,8 +151,8 @@ def restore():
     out.box(450, 128, 180, 46, "amber", "the rest")
     out.box(630, 128, 74, 46, "green", "right")
     out.words(16, 212, "who copies", bold=True, size=12)
-    out.box(150, 194, 100, 34, "grey", "selsnap_step()")
-    out.box(258, 194, 72, 34, "grey", "a writer")
+    out.box(150, 194, 108, 34, "grey", "selsnap_step()")
+    out.box(264, 194, 66, 34, "grey", "a writer")
     out.box(450, 194, 180, 34, "grey", "selsnap_step()")
     out.words(16, 264, "A writer that comes to a block not yet copied has it copied first. What an older snapshot needs of the bad content\n"
               "is preserved before it goes. Nothing has to be told after the cut: the next open knows the job.", size=12)

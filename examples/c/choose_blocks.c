@@ -13,7 +13,8 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { BLOCK = 4096, SIZE = 1024 * BLOCK };
+#define BLOCK UINT64_C(4096)
+#define SIZE (1024 * BLOCK)
 
 /* The first half MiB, but not its second quarter, and nothing of what is scratch. */
 static int choose(selsnap_subset **ret_subset) {

@@ -14,7 +14,8 @@
 #include <selsnap/select.h>
 #include <stdio.h>
 
-enum { MIB = 1 << 20, BLOCK = 4096 };
+#define BLOCK UINT64_C(4096)
+#define MIB (UINT64_C(1) << 20)
 
 static void put32(unsigned char *at, uint32_t value) {
     for (int i = 0; i < 4; i++) {
@@ -28,7 +29,7 @@ static int make_disk(const char *path) {
     unsigned char record[512] = {0};
     selsnap_device *disk = NULL;
     for (int i = 0; i < 2; i++) {
-        unsigned char *entry = record + 446 + 16 * i;
+        unsigned char *entry = record + 446 + (size_t)16 * (size_t)i;
         entry[4] = 0x83;
         put32(entry + 8, parts[i][0]);
         put32(entry + 12, parts[i][1]);
@@ -57,7 +58,8 @@ static int choose(selsnap_selection *wanted, selsnap_selection *unwanted, const 
     printf("subset: %" PRIu64 " blocks\n", selsnap_subset_block_count(subset));
     if (rc == SELSNAP_OK) {
         int none = selsnap_selection_add_partition(wanted, path, 7);
-        printf("%s: %s\n", selsnap_selection_error(wanted)[0] != '\0' ? "no such thing" : "?", selsnap_error_name(none));
+        printf("%s: %s\n", selsnap_selection_error(wanted)[0] != '\0' ? "no such thing" : "?",
+               selsnap_error_name(none));
     }
     return rc;
 }

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIZE = 4 << 20, BLOCK = 4096 };
+#define BLOCK UINT64_C(4096)
+#define SIZE (UINT64_C(4) << 20)
 
 static int direct(selsnap_device *device) {
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;

@@ -11,7 +11,7 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { SIZE = 4 << 20 };
+#define SIZE (UINT64_C(4) << 20)
 
 static int before(void *user, uint64_t timeout_ns) {
     (void)user, (void)timeout_ns; /* write out what is in memory; a result other than 0: no snapshot is made */
@@ -39,27 +39,27 @@ static int use(selsnap *const *contexts) {
     rc = rc ? rc : selsnap_snapshot_get_group(contexts[1], ids[1], &info);
     printf("member %" PRIu32 " of %" PRIu32 " of %s\n", info.member, info.members, info.name);
     rc = rc ? rc : selsnap_group_check(contexts, 2, group, &status); /* a crash may have left a part of it */
-    printf("%s: %" PRIu32 " of %" PRIu32 "\n", status.complete ? "complete" : "incomplete", status.present, status.members);
+    printf("%s: %" PRIu32 " of %" PRIu32 "\n", status.complete ? "complete" : "incomplete", status.present,
+           status.members);
     return rc;
 }
 
 int main(void) {
-    selsnap_device *devices[4] = {NULL, NULL, NULL, NULL};
+    selsnap_device *origins[2] = {NULL, NULL}, *stores[2] = {NULL, NULL};
     selsnap *contexts[2] = {NULL, NULL};
     int rc = SELSNAP_OK;
     for (int i = 0; rc == 0 && i < 2; i++) {
-        rc = selsnap_device_open_memory(SIZE, 1, &devices[2 * i]);
-        rc = rc ? rc : selsnap_device_open_memory(SIZE, 1, &devices[2 * i + 1]);
-        rc = rc ? rc : selsnap_format(devices[2 * i + 1], devices[2 * i], NULL);
-        rc = rc ? rc : selsnap_open(devices[2 * i + 1], devices[2 * i], NULL, &contexts[i]);
+        rc = selsnap_device_open_memory(SIZE, 1, &origins[i]);
+        rc = rc ? rc : selsnap_device_open_memory(SIZE, 1, &stores[i]);
+        rc = rc ? rc : selsnap_format(stores[i], origins[i], NULL);
+        rc = rc ? rc : selsnap_open(stores[i], origins[i], NULL, &contexts[i]);
     }
     rc = rc ? rc : use(contexts);
     for (int i = 0; i < 2; i++) {
         int closed = selsnap_close(contexts[i]);
         rc = rc ? rc : closed;
-    }
-    for (int i = 3; i >= 0; i--) {
-        selsnap_device_close(devices[i]);
+        selsnap_device_close(stores[i]);
+        selsnap_device_close(origins[i]);
     }
     if (rc != SELSNAP_OK) {
         fprintf(stderr, "%s\n", selsnap_strerror(rc));

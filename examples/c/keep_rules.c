@@ -16,7 +16,9 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { BLOCK = 4096, SIZE = 4 << 20, DAYS = 5 };
+#define BLOCK UINT64_C(4096)
+#define SIZE (UINT64_C(4) << 20)
+enum { DAYS = 5 };
 static const int64_t DAY = INT64_C(86400) * 1000000000;
 static const int64_t FIRST = INT64_C(4102444800) * 1000000000; /* the first of January 2100 */
 

@@ -15,7 +15,8 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { BLOCK = 4096, SIZE = 4 << 20 };
+#define BLOCK UINT64_C(4096)
+#define SIZE (UINT64_C(4) << 20)
 
 static int buffers(selsnap *ss) {
     char hello[8] = "hello, ", world[8] = "world";
@@ -72,7 +73,8 @@ static int other_sizes(selsnap *ss) {
     rc = rc ? rc : selsnap_grow_origin(ss, 8 << 20);
     rc = rc ? rc : selsnap_shrink_origin(ss, 6 << 20); /* no snapshot has a block there */
     rc = rc ? rc : selsnap_get_stats(ss, &stats);
-    printf("the device has %" PRIu64 " MiB, the store %" PRIu64 "\n", stats.origin_bytes >> 20, stats.store_bytes >> 20);
+    printf("the device has %" PRIu64 " MiB, the store %" PRIu64 "\n", stats.origin_bytes >> 20,
+           stats.store_bytes >> 20);
     return rc;
 }
 

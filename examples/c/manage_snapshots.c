@@ -12,7 +12,8 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { BLOCK = 4096, SIZE = 1024 * BLOCK };
+#define BLOCK UINT64_C(4096)
+#define SIZE (1024 * BLOCK)
 
 static int make(selsnap *ss, uint64_t *ret_id) {
     const selsnap_property reason = {"reason", "upgrade"};

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 4096, SIZE = 4 << 20 };
+#define BLOCK UINT64_C(4096)
+#define SIZE (UINT64_C(4) << 20)
 
 struct both {
     selsnap_device *origin, *store;

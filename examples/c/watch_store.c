@@ -15,7 +15,8 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { BLOCK = 4096, SIZE = 4 << 20 };
+#define BLOCK UINT64_C(4096)
+#define SIZE (UINT64_C(4) << 20)
 
 static void on_event(void *user, const selsnap_event *event) { /* must not call the context */
     (void)user;
@@ -66,8 +67,8 @@ static int inspect(selsnap *ss) {
         rc = selsnap_scrub_step(ss, &scrub, 1 << 20, NULL, NULL);
     }
     rc = rc ? rc : selsnap_dump(ss, count_line, &lines);
-    printf("check: %" PRIu64 " problems, scrub: %" PRIu64 " problems, dump: %s lines\n", result.problems, scrub.problems,
-           lines > 0 ? "some" : "no");
+    printf("check: %" PRIu64 " problems, scrub: %" PRIu64 " problems, dump: %s lines\n", result.problems,
+           scrub.problems, lines > 0 ? "some" : "no");
     return rc;
 }
 

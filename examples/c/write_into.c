@@ -11,7 +11,7 @@
 #include <selsnap/selsnap.h>
 #include <stdio.h>
 
-enum { SIZE = 4 << 20 };
+#define SIZE (UINT64_C(4) << 20)
 
 static int open_view(selsnap *ss, uint64_t id, selsnap_view **ret_view) {
     selsnap_view_options options = SELSNAP_VIEW_OPTIONS_INIT;
