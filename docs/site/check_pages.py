@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the pages as a forge shows them: links and their anchors lead somewhere, README lists every page, the pictures are as
+"""Checks the pages as a forge shows them: links and their anchors lead somewhere, README and menu list every page, the pictures are as
 drawn, no sentence stands twice, and every result code is told of in the guide.
 
 usage: check_pages.py
@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-from pages import HOME, ROOT, all_pages, headings, links, order, prose, slug
+from pages import HOME, ROOT, all_pages, headings, links, order, page_id, prose, slug
 
 LONG = 60  # letters of a sentence that may stand in one place only
 
@@ -77,6 +77,9 @@ def problems():
     paths = all_pages()
     found = [line for path in paths for line in broken_links(path) + heading_problems(path)]
     found += [f"README.md: does not list {short(path)}" for path in paths if path not in order()]
+    menu = (ROOT / "docs/site/layout.xml").read_text(encoding="utf-8")
+    found += [f"docs/site/layout.xml: does not list {short(path)}" for path in paths
+              if path != HOME and f'"@ref {page_id(path)}"' not in menu]
     found += repeated([path for path in paths if path.name != "CHANGELOG.md"])
     found += untold_codes((ROOT / "docs/guide/operating.md").read_text(encoding="utf-8"),
                           (ROOT / "include/selsnap/error.h").read_text(encoding="utf-8"))

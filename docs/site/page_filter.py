@@ -13,6 +13,8 @@ import sys
 from pages import HEADING, HOME, LINK, ROOT, order, page_id, prose, section_id, slug, title
 
 CONTENTS_FROM = 4  # sections
+# Doxygen takes a backtick and a quote behind it for quotation marks, unless there are two backticks.
+CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 NAMED = re.compile(r"(?<![\w/(\[])docs/[\w/-]+\.md\b")
 
 
@@ -75,6 +77,8 @@ def page(path):
             lines[number] = f"{head[1]} {head[2]} {{#{section_id(path, slug(head[2]))}}}"
         elif not head and line.strip():
             lines[number] = named(LINK.sub(link(path), line))
+            if not line.startswith("    "):  # code, perhaps
+                lines[number] = CODE.sub(r"``\1``", lines[number])
     return "\n".join(lines) + "\n" + turning(path)
 
 

@@ -71,9 +71,10 @@ def test_site__page_missing_or_warning__told():
 
 def test_filter__links_headings_pictures__named():
     page("b.md", "# B\n")
-    made = page_filter.page(page("a.md", "# A\n\nSee [b](b.md), [c](b.md#c), docs/design.md and `docs/design.md`.\n\n## B c\n\n![p](x/p.svg)\n"))
+    made = page_filter.page(page("a.md", "# A\n\nSee [b](b.md), [c](b.md#c), docs/design.md and `docs/design.md`.\nOr `f('a')`.\n\n## B c\n\n![p](x/p.svg)\n"))
     assert "# A {#doc_a}" in made and "## B c {#doc_a_b-c}" in made, made
-    assert "[b](@ref doc_b), [c](@ref doc_b_c), [The design, as built](@ref doc_design) and `docs/design.md`." in made, made
+    assert "[b](@ref doc_b), [c](@ref doc_b_c), [The design, as built](@ref doc_design) and ``docs/design.md``." in made, made
+    assert "Or ``f('a')``." in made, made
     assert '<img src="p.svg" alt="p"/>' in made
 
 
