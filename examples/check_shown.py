@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every exported function is used in an example: a program of examples/c, or, where that would be a program of its own, the tool
-of examples/selsnap.
+"""Every exported function is used in an example: a program of examples/c or examples/interface, or the tool of examples/selsnap.
 
 usage: check_shown.py ROOT HEADER...
 
@@ -37,7 +36,7 @@ def excused(root):
 def problems(root, headers):
     """What is not shown, one line each."""
     public = {function.name for header in headers for function in api_headers.functions(header)}
-    shown = used(root / "examples" / "c") | used(root / "examples" / "selsnap")
+    shown = set().union(*(used(root / "examples" / name) for name in ("c", "interface", "selsnap")))
     why = excused(root)
     found = [] if public else ["the headers declare no function"]
     found += [f"{name}: in no example" for name in sorted(public - shown - set(why))]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the site that Doxygen made: it was made without a warning, every link and anchor inside leads somewhere, every page of
-the guide is in it, every program of examples/c is shown. Links to elsewhere are only listed.
+the guide is in it, every program in C is shown. Links to elsewhere are only listed.
 
 usage: check_site.py HTML WARNINGS
 """
@@ -60,9 +60,9 @@ def problems(folder, warnings):
     for path in all_pages():
         if not (folder / f"{page_id(path)}.html").exists():
             found.append(f"{path.relative_to(ROOT)} is not in the site")
-    for path in sorted((ROOT / "examples" / "c").glob("*.c")):
+    for path in sorted([*(ROOT / "examples" / "c").glob("*.c"), *(ROOT / "examples" / "interface").glob("*.c")]):
         if not (folder / f"{path.stem}_8c-example.html").exists():
-            found.append(f"examples/c/{path.name} is not in the site: docs/site/examples.dox lists them")
+            found.append(f"{path.relative_to(ROOT)} is not in the site: docs/site/examples.dox lists them")
     return found, elsewhere
 
 

@@ -66,7 +66,7 @@ def test_site__page_missing_or_warning__told():
     found, _ = check_site.problems(folder, warnings)
     assert "a.h:1: warning: b" in found
     assert "docs/design.md is not in the site" in found
-    assert "examples/c/vault.c is not in the site: docs/site/examples.dox lists them" in found
+    assert "examples/interface/vault.c is not in the site: docs/site/examples.dox lists them" in found
 
 
 def test_filter__links_headings_pictures__named():

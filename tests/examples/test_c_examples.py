@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each program of examples/c is run in an empty folder, and prints what the comment at its head says.
+"""Each program of a folder of examples is run in an empty folder, and prints what the comment at its head says.
 
 usage: test_c_examples.py SOURCES PROGRAM...
 """

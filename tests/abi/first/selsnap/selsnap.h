@@ -871,7 +871,8 @@ typedef struct selsnap_snapshot_options {
  *
  * @param[in]  ss       Context.
  * @param[in]  options  What to make.
- * @param[out] ret_id   The snapshot's id; NULL is allowed.
+ * @param[out] ret_id   The snapshot's id; NULL is allowed. Ids rise, and none is given twice. Designations take theirs from
+ *                      the same row, so the first snapshot of a subset that was not saved before has 2.
  *
  * @retval SELSNAP_EEXIST      The name is taken; nothing changed.
  * @retval SELSNAP_ENOENT      No such designation; nothing changed.
@@ -1394,7 +1395,7 @@ SELSNAP_API int selsnap_restore_pause(selsnap *ss, uint64_t job, int paused) SEL
  * @brief Advance one restore to its end.
  * @param[in] ss             Context.
  * @param[in] job            The job.
- * @param[in] progress       NULL, or told blocks done of all.
+ * @param[in] progress       NULL, or told blocks done of all: each time some thousands are done, and at the end.
  * @param[in] progress_user  Given to progress.
  * @retval SELSNAP_ENOENT      No such job; it may have ended.
  * @retval SELSNAP_ECANCELED   The callback said so; the rest is still to do.
