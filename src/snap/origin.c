@@ -13,6 +13,19 @@ int ssn_origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t off
                     what, len, offset, atomic_load(&ss->origin->last_error));
 }
 
+int ssn_origin_refused(struct selsnap *ss, int rc, uint64_t offset, uint64_t len) {
+    if (rc == SELSNAP_EREADONLY) {
+        return ssn_fail(&ss->report, rc, "the origin is open for reading only");
+    }
+    if (rc == SELSNAP_EALIGN) {
+        return ssn_fail(&ss->report, rc,
+                        "%" PRIu64 " bytes at %" PRIu64 " are not whole logical blocks of %" PRIu32 " bytes", len, offset,
+                        ss->origin->info.logical_block_bytes);
+    }
+    return ssn_fail(&ss->report, rc, "%" PRIu64 " bytes at %" PRIu64 " are not inside the device of %" PRIu64 " bytes", len,
+                    offset, ss->origin_bytes);
+}
+
 int ssn_origin_read(struct selsnap *ss, void *buf, size_t len, uint64_t offset) {
     return ssn_origin_failed(ss, ssn_device_read(ss->origin, buf, len, offset), "read", offset, len);
 }

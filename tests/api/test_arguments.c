@@ -91,6 +91,9 @@ static void test_live_functions__lengths_overflow__erange(void **state) {
     assert_int_equal(selsnap_write(rig.ss, buf, 2, 64 * BLOCK - 1), SELSNAP_ERANGE);
     assert_int_equal(selsnap_discard(rig.ss, 1, UINT64_MAX), SELSNAP_ERANGE);
     assert_int_equal(selsnap_write_zeroes(rig.ss, 64 * BLOCK, 1), SELSNAP_ERANGE);
+    char text[200];
+    assert_int_equal(selsnap_last_error(rig.ss, text, sizeof text), SELSNAP_ERANGE);
+    assert_string_equal(text, "1 bytes at 262144 are not inside the device of 262144 bytes");
     rig_assert_live(&rig, 0, 64, 0);
     rig_close(&rig);
 }
