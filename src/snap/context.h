@@ -125,7 +125,7 @@ static inline uint32_t ssn_block_len(const struct selsnap *ss, uint64_t block) {
 
 /* Gives rc, and tells what failed if that is the device: `what` is "read", "write", ... */
 int ssn_origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t offset, uint64_t len);
-/* A request that is wrong, by ssn_origin_check(). */
+/* A request that is out of range or not aligned. */
 int ssn_origin_refused(struct selsnap *ss, int rc, uint64_t offset, uint64_t len);
 /*
  * Reads whole blocks of the extent; what the origin lacks of them is zeros [F-2]. SELSNAP_EIO with the detail told.
@@ -143,7 +143,7 @@ int ssn_origin_flush(struct selsnap *ss);
 static inline int ssn_origin_check(struct selsnap *ss, uint64_t offset, uint64_t len, bool write) {
     int rc = ssn_range_inside(offset, len, ss->origin_bytes) ? ssn_device_check(ss->origin, offset, len, write)
                                                              : SELSNAP_ERANGE;
-    return rc == SELSNAP_OK ? rc : ssn_origin_refused(ss, rc, offset, len);
+    return rc == SELSNAP_ERANGE || rc == SELSNAP_EALIGN ? ssn_origin_refused(ss, rc, offset, len) : rc;
 }
 /* SELSNAP_EABANDONED with the detail told, once the host has abandoned the store. */
 int ssn_check_usable(struct selsnap *ss);

@@ -14,9 +14,6 @@ int ssn_origin_failed(struct selsnap *ss, int rc, const char *what, uint64_t off
 }
 
 int ssn_origin_refused(struct selsnap *ss, int rc, uint64_t offset, uint64_t len) {
-    if (rc == SELSNAP_EREADONLY) {
-        return ssn_fail(&ss->report, rc, "the origin is open for reading only");
-    }
     if (rc == SELSNAP_EALIGN) {
         return ssn_fail(&ss->report, rc,
                         "%" PRIu64 " bytes at %" PRIu64 " are not whole logical blocks of %" PRIu32 " bytes", len, offset,

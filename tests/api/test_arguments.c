@@ -98,6 +98,21 @@ static void test_live_functions__lengths_overflow__erange(void **state) {
     rig_close(&rig);
 }
 
+static void test_live_functions__not_aligned__ealign(void **state) {
+    (void)state;
+    struct rig rig;
+    const struct rig_options options = {.logical = 512};
+    rig_open(&rig, &options);
+    uint8_t buf[1024] = {0};
+    char text[200];
+    assert_int_equal(selsnap_write(rig.ss, buf, 100, 512), SELSNAP_EALIGN);
+    assert_int_equal(selsnap_last_error(rig.ss, text, sizeof text), SELSNAP_EALIGN);
+    assert_string_equal(text, "100 bytes at 512 are not whole logical blocks of 512 bytes");
+    assert_int_equal(selsnap_read(rig.ss, buf, 512, 100), SELSNAP_EALIGN);
+    rig_assert_live(&rig, 0, 64, 0);
+    rig_close(&rig);
+}
+
 static void test_snapshot_functions__null__einval(void **state) {
     (void)state;
     struct rig rig;
@@ -323,6 +338,7 @@ int main(void) {
         cmocka_unit_test(test_context_functions__null__einval),
         cmocka_unit_test(test_live_functions__null__einval),
         cmocka_unit_test(test_live_functions__lengths_overflow__erange),
+        cmocka_unit_test(test_live_functions__not_aligned__ealign),
         cmocka_unit_test(test_snapshot_functions__null__einval),
         cmocka_unit_test(test_other_functions__null__einval),
         cmocka_unit_test(test_options__of_other_sizes__as_told),
