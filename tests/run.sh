@@ -36,7 +36,8 @@ if [ "$mode" != quick ]; then
     packages="$packages gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user xz-utils"
 fi
 if [ "$mode" = cross ] || [ "$mode" = long ]; then
-    packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools"
+    packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools
+        gcc-mingw-w64-x86-64-posix wine wine64"
 fi
 if [ "$mode" = ci ] || [ "$mode" = long ]; then
     packages="$packages g++ abigail-tools spin tcc clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go

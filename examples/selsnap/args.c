@@ -208,10 +208,12 @@ static int add_property(struct cli *cli, const char *text) {
         return fail(cli, SELSNAP_ENOMEM, "--property");
     }
     args->properties = grown;
-    char *key = strndup(text, (size_t)(equals - text));
+    size_t key_len = (size_t)(equals - text);
+    char *key = calloc(1, key_len + 1);
     if (key == NULL) {
         return fail(cli, SELSNAP_ENOMEM, "--property");
     }
+    memcpy(key, text, key_len);
     args->properties[args->property_count].key = key;
     args->properties[args->property_count].value = equals + 1;
     args->property_count++;

@@ -227,7 +227,7 @@ struct cli {
     int in_fd;
     int out_fd;                  /* What out writes to, for data. */
     int err_fd;                  /* What err writes to. */
-    int folder;                  /* Relative paths begin there: AT_FDCWD, or an open folder. */
+    int folder;                  /* Relative paths begin there: system_here(), or an open folder. */
     const struct served *served; /* NULL: the command opens store and origin itself. */
     selsnap_device *store;
     selsnap_device *origin;
@@ -270,17 +270,21 @@ const char *size_text(uint64_t bytes, char *buf, size_t len);
 const char *time_text(int64_t time_ns, char *buf, size_t len);
 
 /* outcome.c */
+#ifdef __MINGW32__ /* whose printf() could be Windows' own, but is not */
+#define CLI_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#else
+#define CLI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#endif
 /* Report a failure of the library, with its own detail, and a hint where one is known. Returns the exit code. */
-int fail(struct cli *cli, int code, const char *what, ...) __attribute__((format(printf, 3, 4)));
+int fail(struct cli *cli, int code, const char *what, ...) CLI_PRINTF(3, 4);
 /* The same where the detail is known already. An empty one stands for the code's own text. */
-int fail_with(struct cli *cli, int code, const char *detail, const char *what, ...)
-    __attribute__((format(printf, 4, 5)));
+int fail_with(struct cli *cli, int code, const char *detail, const char *what, ...) CLI_PRINTF(4, 5);
 /* Report a failure of the system; @p error is an errno value. */
-int fail_system(struct cli *cli, int error, const char *what, ...) __attribute__((format(printf, 3, 4)));
+int fail_system(struct cli *cli, int error, const char *what, ...) CLI_PRINTF(3, 4);
 /* Report a wrong command line. */
-int fail_usage(struct cli *cli, const char *what, ...) __attribute__((format(printf, 2, 3)));
+int fail_usage(struct cli *cli, const char *what, ...) CLI_PRINTF(2, 3);
 /* A line on stderr that does not change the exit code. */
-void warn(struct cli *cli, const char *what, ...) __attribute__((format(printf, 2, 3)));
+void warn(struct cli *cli, const char *what, ...) CLI_PRINTF(2, 3);
 
 /* json.c */
 /* Print and free. NULL, which jansson returns without memory, is reported. Returns the exit code. */

@@ -3,13 +3,10 @@
  * format: make a store. The one command that opens no context.
  */
 #include "cli.h"
-#include <errno.h>
-#include <limits.h>
+#include "system.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* How much of a device is looked at for data of others: superblocks and partition tables lie there. */
 #define LOOK_BYTES ((size_t)128 << 10)
@@ -40,7 +37,7 @@ int refuse_data(struct cli *cli, selsnap_device *device, const char *role, const
 
 /* The absolute path to record, so that later commands find the origin from anywhere. NULL: it does not fit. */
 static const char *hint_path(const char *path, char *buf, size_t len) {
-    char *full = realpath(path, NULL);
+    char *full = system_full_path(path);
     const char *hint = NULL;
     if (full != NULL && strlen(full) < len) {
         memcpy(buf, full, strlen(full) + 1);
@@ -105,8 +102,7 @@ static int format_store(struct cli *cli, const char *path) {
 static int open_store(struct cli *cli, const char *path, bool *ret_created) {
     uint32_t flags = 0;
     if (args_given(&cli->args, OPT_SIZE)) {
-        struct stat there;
-        *ret_created = stat(path, &there) != 0 && errno == ENOENT;
+        *ret_created = !system_is_there(path);
         flags = SELSNAP_FILE_CREATE;
     }
     return session_open_device(cli, "store", path, flags, cli->args.size, &cli->store);
@@ -152,7 +148,7 @@ int cmd_format(struct cli *cli) {
         result = format_store(cli, path);
     }
     if (result != CLI_OK && opened && created) {
-        (void)unlink(path);
+        (void)system_remove(path);
     }
     return result == CLI_OK ? tell_result(cli, path) : result;
 }

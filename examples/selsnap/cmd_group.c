@@ -6,6 +6,7 @@
  * taken back to be closed.
  */
 #include "cli.h"
+#include "system.h"
 #include "hook.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static int open_places(struct cli *cli, int first, bool writable, struct places 
     if (places->items == NULL || places->contexts == NULL) {
         return fail(cli, SELSNAP_ENOMEM, "stores");
     }
-    unsetenv("SELSNAP_ORIGIN"); /* It cannot be the origin of all. */
+    system_forget("SELSNAP_ORIGIN"); /* It cannot be the origin of all. */
     int result = CLI_OK;
     for (uint32_t i = 0; result == CLI_OK && i < count; i++) {
         struct place *place = &places->items[places->count++];

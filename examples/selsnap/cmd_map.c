@@ -4,11 +4,11 @@
  * as the terminal, and a legend with sums; elsewhere a table in bytes, or JSON with every range.
  */
 #include "picture.h"
+#include "system.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define LABEL_WIDTH 16
@@ -61,11 +61,11 @@ uint64_t draw_default(const struct cli *cli) {
 
 static size_t terminal_width(const struct cli *cli) {
     size_t width = WIDTH_DEFAULT;
-    struct winsize size;
+    unsigned wide = system_columns(cli->out_fd);
     const char *text = cli->served == NULL ? getenv("COLUMNS") : NULL; /* a server's is not the user's */
     uint64_t number = 0;
-    if (isatty(cli->out_fd) == 1 && ioctl(cli->out_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        width = size.ws_col;
+    if (wide > 0) {
+        width = wide;
     } else if (text != NULL && size_parse(text, &number) && number <= WIDTH_MAX) {
         width = (size_t)number;
     }

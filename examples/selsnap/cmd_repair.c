@@ -3,12 +3,10 @@
  * repair: bring what is sound of a damaged store into a new one.
  */
 #include "cli.h"
-#include <errno.h>
+#include "system.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* What is lost, a line each, on its way out; with --json as elements of an array. */
 struct losses {
@@ -103,11 +101,10 @@ static int open_fresh(struct cli *cli, const char *path, selsnap_device **ret_fr
     uint32_t flags = 0;
     *ret_created = false;
     if (args_given(&cli->args, OPT_SIZE)) {
-        struct stat there;
         if (cli->args.size == 0 || cli->args.size > INT64_MAX) {
             return fail_usage(cli, "--size: no file can have this size");
         }
-        *ret_created = stat(path, &there) != 0 && errno == ENOENT;
+        *ret_created = !system_is_there(path);
         flags = SELSNAP_FILE_CREATE;
     }
     int result = session_open_device(cli, "new store", path, flags, cli->args.size, ret_fresh);
@@ -131,7 +128,7 @@ int cmd_repair(struct cli *cli) {
     }
     selsnap_device_close(fresh);
     if (opened && created && result != CLI_OK && result != CLI_DAMAGE) {
-        (void)unlink(path);
+        (void)system_remove(path);
     }
     return result;
 }

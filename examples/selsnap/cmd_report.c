@@ -4,6 +4,7 @@
  * meanwhile is left out. One whose figures cannot be counted says why in its place, and the command fails at its end.
  */
 #include "report_html.h"
+#include "system.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,18 +14,28 @@ static void *grow(void *items, size_t count, size_t size) {
     return (count & (count + 1)) == 0 || count == 0 ? realloc(items, (2 * count + 1) * size) : items;
 }
 
+/* What was written into the file, to be freed; NULL: no memory. */
+static char *text_of(FILE *file) {
+    long len = ftell(file);
+    char *text = len >= 0 ? calloc(1, (size_t)len + 1) : NULL;
+    rewind(file);
+    if (text != NULL && fread(text, 1, (size_t)len, file) != (size_t)len) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
 /* What the holds that have a number say, a line each. A SELSNAP_* code. */
 static int gather_holds(struct cli *cli, struct report_row *row) {
     selsnap_hold_info hold;
     memset(&hold, 0, sizeof(hold));
     hold.struct_size = sizeof(hold);
-    char *text = NULL;
-    size_t len = 0;
     int code;
     FILE *out = NULL;
     while ((code = selsnap_hold_next(cli->ss, row->info.id, hold.hold, &hold)) == SELSNAP_OK) {
         char until[32] = "";
-        out = out != NULL ? out : open_memstream(&text, &len);
+        out = out != NULL ? out : system_scratch();
         if (out == NULL) {
             return SELSNAP_ENOMEM;
         }
@@ -41,8 +52,9 @@ static int gather_holds(struct cli *cli, struct report_row *row) {
         fputs(hold.reason, out);
     }
     if (out != NULL) {
+        row->holds = text_of(out);
         fclose(out);
-        row->holds = text;
+        code = row->holds == NULL ? SELSNAP_ENOMEM : code;
     }
     return code == SELSNAP_ENOENT ? SELSNAP_OK : code;
 }

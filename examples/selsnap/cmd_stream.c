@@ -2,6 +2,7 @@
 /*
  * export, verify and import: snapshots as streams, in files and pipes.
  */
+#include "system.h"
 #include "transfer.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -167,7 +168,7 @@ static int export_to(struct cli *cli, int fd) {
     }
     selsnap_subset_close(subset);
     if (result == CLI_OK && fd != cli->out_fd) {
-        if (fsync(fd) != 0 && errno != EINVAL) {
+        if (!system_sync(fd)) {
             return fail_system(cli, errno, "'%s'", args->output);
         }
         if (cli->json) {
@@ -307,7 +308,7 @@ struct to_device {
 
 static int load_state(struct cli *cli, struct to_device *to) {
     char text[2 * sizeof(to->holds) + 2] = "";
-    FILE *file = cli->args.state != NULL ? fopen(cli->args.state, "r") : NULL;
+    FILE *file = cli->args.state != NULL ? system_stream(cli->args.state, "r") : NULL;
     if (file == NULL) {
         return cli->args.state == NULL || errno == ENOENT ? CLI_OK : fail_system(cli, errno, "'%s'", cli->args.state);
     }
@@ -331,11 +332,11 @@ static int save_state(struct cli *cli, const selsnap_stream_id *holds) {
     if (snprintf(path, sizeof(path), "%s.new", cli->args.state) >= (int)sizeof(path)) {
         return fail_system(cli, ENAMETOOLONG, "'%s'", cli->args.state);
     }
-    FILE *file = fopen(path, "w");
+    FILE *file = system_stream(path, "w");
     bool good = file != NULL && fprintf(file, "%s\n", bytes_text(holds, sizeof(*holds), text)) > 0 &&
-                fflush(file) == 0 && fsync(fileno(file)) == 0;
+                fflush(file) == 0 && system_sync(fileno(file));
     good = file != NULL && fclose(file) == 0 && good;
-    good = good && rename(path, cli->args.state) == 0;
+    good = good && system_replace(path, cli->args.state);
     return good ? CLI_OK : fail_system(cli, errno, "'%s'", cli->args.state);
 }
 
@@ -397,11 +398,10 @@ static int first_size(struct cli *cli, uint64_t *ret_size) {
 static int import_to_device(struct cli *cli) {
     struct to_device to;
     uint64_t size = 0;
-    struct stat about;
     memset(&to, 0, sizeof(to));
     int result = parse_token(cli, &to.token, &to.token_given);
     result = result == CLI_OK ? load_state(cli, &to) : result;
-    bool there = stat(cli->args.to, &about) == 0;
+    bool there = system_is_there(cli->args.to);
     if (result == CLI_OK && !there) {
         to.holds.snapshot_id = 0;
         result = first_size(cli, &size);

@@ -4,7 +4,7 @@
  * server that has the store open.
  */
 #include "cli.h"
-#include <fcntl.h>
+#include "system.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -279,7 +279,7 @@ void cli_init(struct cli *cli) {
     cli->in_fd = STDIN_FILENO;
     cli->out_fd = STDOUT_FILENO;
     cli->err_fd = STDERR_FILENO;
-    cli->folder = AT_FDCWD;
+    cli->folder = system_here();
 }
 
 int cli_run(struct cli *cli, int argc, char **argv) {

@@ -9,11 +9,9 @@
  * opened for reading only, or its server asked, for at most a few seconds.
  */
 #include "cli.h"
-#include <signal.h>
+#include "system.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define NAMES_SECONDS 3
 
@@ -57,15 +55,14 @@ static void offer_files(const struct line *line) {
 /* What another command prints with --json; NULL: it failed. */
 static json_t *ask_tool(const struct line *line, int argc, char **argv) {
     struct cli inner;
-    int fd = memfd_create("selsnap-complete", MFD_CLOEXEC);
-    FILE *out = fd >= 0 ? fdopen(fd, "w+") : NULL;
-    FILE *nothing = fopen("/dev/null", "we");
+    FILE *out = system_scratch();
+    FILE *nothing = fopen(SYSTEM_NOWHERE, "w");
     json_t *answer = NULL;
     cli_init(&inner);
     inner.folder = line->cli->folder;
     if (out != NULL && nothing != NULL) {
         inner.out = out;
-        inner.out_fd = fd;
+        inner.out_fd = fileno(out);
         inner.err = nothing;
         inner.err_fd = fileno(nothing);
         bool good = cli_run(&inner, argc, argv) == CLI_OK && fseek(out, 0, SEEK_SET) == 0;
@@ -73,19 +70,11 @@ static json_t *ask_tool(const struct line *line, int argc, char **argv) {
     }
     if (out != NULL) {
         fclose(out);
-    } else if (fd >= 0) {
-        close(fd);
     }
     if (nothing != NULL) {
         fclose(nothing);
     }
     return answer;
-}
-
-/* The store, or its server, does not answer. */
-static void give_up(int number) {
-    (void)number;
-    _exit(CLI_FAILED);
 }
 
 static void offer_names(const struct line *line, const char *before, bool subsets) {
@@ -107,11 +96,9 @@ static void offer_names(const struct line *line, const char *before, bool subset
         }
     }
     argv[argc] = NULL;
-    void (*before_then)(int) = signal(SIGALRM, give_up);
-    (void)alarm(NAMES_SECONDS);
+    system_deadline(NAMES_SECONDS); /* the store, or its server, may not answer */
     json_t *answer = ask_tool(line, argc, argv);
-    (void)alarm(0);
-    (void)signal(SIGALRM, before_then);
+    system_deadline(0);
     json_t *list = json_object_get(answer, subsets ? "subsets" : "snapshots");
     size_t i;
     json_t *item;

@@ -5,6 +5,7 @@
  * The one variable at file scope is what a signal handler can reach: C offers nothing else.
  */
 #include "cli.h"
+#include "system.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,19 +25,7 @@ static void on_signal(int number) {
 }
 
 void interrupt_catch(void) {
-    struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    sigemptyset(&action.sa_mask);
-    /* No SA_RESTART: a read that waits on a pipe has to end. One signal only: a second one kills, should the first
-     * not be looked at in time. */
-    action.sa_handler = on_signal;
-    action.sa_flags = (int)SA_RESETHAND;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A reader of our output that goes away is a write error, which closes the store properly. */
-    action.sa_handler = SIG_IGN;
-    action.sa_flags = 0;
-    sigaction(SIGPIPE, &action, NULL);
+    system_on_interrupt(on_signal);
 }
 
 bool interrupt_seen(void) {

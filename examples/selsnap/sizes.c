@@ -4,6 +4,7 @@
  * that is misread overwrites the wrong blocks.
  */
 #include "cli.h"
+#include "system.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -108,7 +109,6 @@ static bool parse_length(const char *text, size_t len, uint64_t *ret_seconds) {
 }
 
 bool time_parse(const char *text, int64_t *ret_time_ns) {
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"};
     const int64_t most = INT64_MAX / 1000000000;
     uint64_t length = 0;
     int64_t seconds = 0;
@@ -117,14 +117,8 @@ bool time_parse(const char *text, int64_t *ret_time_ns) {
         seconds = (int64_t)time(NULL) + (int64_t)length;
         found = seconds <= most;
     }
-    for (size_t i = 0; !found && i < sizeof(forms) / sizeof(forms[0]); i++) {
-        struct tm parts;
-        memset(&parts, 0, sizeof(parts));
-        const char *end = strptime(text, forms[i], &parts);
-        if (end != NULL && *end == '\0') {
-            seconds = (int64_t)timegm(&parts);
-            found = seconds > -most && seconds <= most && seconds != 0;
-        }
+    if (!found && system_parse_time(text, &seconds)) {
+        found = seconds > -most && seconds <= most && seconds != 0;
     }
     *ret_time_ns = found ? seconds * 1000000000 : *ret_time_ns;
     return found;
@@ -135,7 +129,7 @@ const char *time_text(int64_t time_ns, char *buf, size_t len) {
     int64_t seconds = time_ns / 1000000000 - (time_ns % 1000000000 < 0 ? 1 : 0);
     time_t when = (time_t)seconds;
     struct tm parts;
-    if (gmtime_r(&when, &parts) == NULL || strftime(buf, len, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
+    if (!system_utc(when, &parts) || strftime(buf, len, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
         snprintf(buf, len, "?");
     }
     return buf;

@@ -11,6 +11,7 @@
 #include "blockdev.h"
 #include "bytes.h"
 #include "checksum.h"
+#include "pieces.h"
 #include "stock.h"
 
 #include <errno.h>
@@ -36,27 +37,10 @@ enum { BATCH_PIECES = IOV_MAX };
 #else
 enum { BATCH_PIECES = 128 };
 #endif
-enum { BATCH_BYTES = 1 << 30, BOUNCE_BYTES = 1 << 20 };
-
-/* A place in a list of pieces: in piece `index`, after its first `skip` bytes. */
-struct cursor {
-    const selsnap_iovec *iov;
-    uint32_t iov_count;
-    uint32_t index;
-    size_t skip;
-};
-
-static void advance(struct cursor *cursor, uint64_t len) {
-    while (cursor->index < cursor->iov_count && len >= cursor->iov[cursor->index].len - cursor->skip) {
-        len -= cursor->iov[cursor->index].len - cursor->skip;
-        cursor->index++;
-        cursor->skip = 0;
-    }
-    cursor->skip += (size_t)len;
-}
+enum { BATCH_BYTES = 1 << 30 };
 
 /* The next pieces as the system wants them: as many as one call takes. */
-static int next_batch(const struct cursor *cursor, struct iovec *batch) {
+static int next_batch(const struct ssn_cursor *cursor, struct iovec *batch) {
     int count = 0;
     size_t skip = cursor->skip;
     size_t room = BATCH_BYTES;
@@ -89,9 +73,9 @@ static ssize_t move_batch(int fd, bool write, const struct iovec *batch, int cou
 
 /* Moves all the pieces but their first `skip` bytes, however short the system's transfers are. */
 static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset, uint64_t skip) {
-    struct cursor cursor = {iov, iov_count, 0, 0};
+    struct ssn_cursor cursor = {iov, iov_count, 0, 0};
     struct iovec batch[BATCH_PIECES];
-    advance(&cursor, skip);
+    ssn_cursor_advance(&cursor, skip);
     offset += skip;
     int count = next_batch(&cursor, batch);
     while (count > 0) {
@@ -103,7 +87,7 @@ static int transfer(int fd, bool write, const selsnap_iovec *iov, uint32_t iov_c
             return done < 0 ? -errno : -EIO;
         }
         offset += (uint64_t)done;
-        advance(&cursor, (uint64_t)done);
+        ssn_cursor_advance(&cursor, (uint64_t)done);
         count = next_batch(&cursor, batch);
     }
     return 0;
@@ -118,53 +102,16 @@ bool ssn_file_takes(const struct file *file, const selsnap_iovec *iov, uint32_t 
     return true;
 }
 
-/* Copies between the pieces from the cursor on and the buffer, and moves the cursor on. */
-static void copy_pieces(struct cursor *cursor, uint8_t *bounce, size_t len, bool to_bounce) {
-    while (len > 0) {
-        const selsnap_iovec *piece = &cursor->iov[cursor->index];
-        size_t part = piece->len - cursor->skip;
-        part = part < len ? part : len;
-        if (part > 0 && to_bounce) {
-            memcpy(bounce, (const uint8_t *)piece->base + cursor->skip, part);
-        } else if (part > 0) {
-            memcpy((uint8_t *)piece->base + cursor->skip, bounce, part);
-        }
-        bounce += part;
-        len -= part;
-        advance(cursor, part);
-    }
-}
-
-static int transfer_bounced(const struct file *file, bool write, const selsnap_iovec *iov, uint32_t iov_count,
-                            uint64_t offset) {
-    uint64_t left = 0;
-    if (!ssn_iov_bytes(iov, iov_count, &left)) {
-        return -EINVAL;
-    }
-    size_t size = (size_t)ssn_min_u64(left, BOUNCE_BYTES);
-    void *bounce = NULL;
-    int result = -posix_memalign(&bounce, file->memory_align, size);
-    struct cursor cursor = {iov, iov_count, 0, 0};
-    while (result == 0 && left > 0) {
-        selsnap_iovec one = {bounce, (size_t)ssn_min_u64(left, size)};
-        if (write) {
-            copy_pieces(&cursor, bounce, one.len, true);
-        }
-        result = transfer(file->fd, write, &one, 1, offset, 0);
-        if (result == 0 && !write) {
-            copy_pieces(&cursor, bounce, one.len, false);
-        }
-        offset += one.len;
-        left -= one.len;
-    }
-    free(bounce);
-    return result;
+static int move_aligned(const void *user, bool write, void *buf, size_t len, uint64_t offset) {
+    const struct file *file = user;
+    const selsnap_iovec one = {buf, len};
+    return transfer(file->fd, write, &one, 1, offset, 0);
 }
 
 static int move(const struct file *file, bool write, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset,
                 uint64_t skip) {
     if (skip == 0 && !ssn_file_takes(file, iov, iov_count)) {
-        return transfer_bounced(file, write, iov, iov_count, offset);
+        return ssn_move_bounced(move_aligned, file, file->memory_align, write, iov, iov_count, offset);
     }
     return transfer(file->fd, write, iov, iov_count, offset, skip);
 }

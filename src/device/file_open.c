@@ -2,6 +2,7 @@
 /* Opening a file or a block device: what it is, how large, and how it wants to be asked. */
 #include "blockdev.h"
 #include "bytes.h"
+#include "file_codes.h"
 #include "file_device.h"
 #include "stock.h"
 
@@ -27,28 +28,6 @@ enum { DIRECT_ALIGN_SAFE = 4096, SECTOR = 512, PROBES = 2 };
 /* No system bit: asking for it is refused before it gets here. */
 #define O_DIRECT 0
 #endif
-
-static int open_code(int error, uint32_t flags) {
-    switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-        return SELSNAP_ENOENT;
-    case EISDIR:
-    case ENAMETOOLONG:
-        return SELSNAP_EINVAL;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return (flags & SELSNAP_FILE_READ_ONLY) != 0 ? SELSNAP_EIO : SELSNAP_EREADONLY;
-    case EINVAL:
-    case EOPNOTSUPP:
-        return (flags & SELSNAP_FILE_DIRECT) != 0 ? SELSNAP_ENOTSUP : SELSNAP_EIO;
-    case ENOMEM:
-        return SELSNAP_ENOMEM;
-    default:
-        return SELSNAP_EIO;
-    }
-}
 
 /* The folder that holds the file; -1, with errno, when it cannot be opened. */
 static int open_folder(const char *path) {
@@ -246,18 +225,11 @@ static int describe(struct file *file, uint32_t flags, uint64_t create_size, sel
     return !file->direct || settle_direct(file, info) ? SELSNAP_OK : SELSNAP_ENOTSUP;
 }
 
-static bool flags_allowed(uint32_t flags, uint64_t create_size) {
-    const uint32_t known = SELSNAP_FILE_READ_ONLY | SELSNAP_FILE_DIRECT | SELSNAP_FILE_CREATE;
-    bool create = (flags & SELSNAP_FILE_CREATE) != 0;
-    bool read_only = (flags & SELSNAP_FILE_READ_ONLY) != 0;
-    return (flags & ~known) == 0 && !(create && read_only) && (create || create_size == 0);
-}
-
 int ssn_file_device_open(const char *path, uint32_t flags, uint64_t create_size, selsnap_device **ret_device,
                          int *ret_errno) {
     int error = 0;
     int code = SELSNAP_OK;
-    if (!flags_allowed(flags, create_size)) {
+    if (!ssn_file_flags_allowed(flags, create_size)) {
         error = EINVAL;
         code = SELSNAP_EINVAL;
     } else if ((flags & SELSNAP_FILE_DIRECT) != 0 && O_DIRECT == 0) {
@@ -277,7 +249,7 @@ int ssn_file_device_open(const char *path, uint32_t flags, uint64_t create_size,
     file->read_only = (flags & SELSNAP_FILE_READ_ONLY) != 0;
     error = open_fd(file, path, flags);
     if (error != 0) {
-        code = open_code(error, flags);
+        code = ssn_file_open_code(error, flags);
         goto out;
     }
     selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;

@@ -6,9 +6,8 @@
 #include "store_inner.h"
 
 #include "page.h"
+#include "random.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,12 +26,7 @@ struct format {
 };
 
 void ssn_store_make_id(uint8_t *ret_id) {
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, ret_id, SSN_STORE_ID_SIZE) : -1;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    if (got != SSN_STORE_ID_SIZE) {
+    if (!ssn_random(ret_id, SSN_STORE_ID_SIZE)) {
         /* Time and process tell stores apart well enough where the system has no source of randomness. */
         struct timespec now;
         (void)clock_gettime(CLOCK_REALTIME, &now);

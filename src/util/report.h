@@ -25,7 +25,11 @@ int ssn_report_init(struct ssn_report *report);
 void ssn_report_fini(struct ssn_report *report);
 
 #if defined(__GNUC__)
+#ifdef __MINGW32__ /* whose printf() could be Windows' own, but is not */
+#define SSN_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#else
 #define SSN_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#endif
 #else
 #define SSN_PRINTF(fmt, args)
 #endif

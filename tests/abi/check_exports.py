@@ -26,6 +26,13 @@ def map_names(path):
     return nodes, hides_rest
 
 
+def exported_by_dll(path):
+    """What a DLL exports, by name; it has no nodes."""
+    out = subprocess.run(["objdump", "-p", path], check=True, text=True, stdout=subprocess.PIPE).stdout
+    table = out.partition("[Ordinal/Name Pointer] Table")[2].partition("\n\n")[0]
+    return {line.split()[-1]: None for line in table.splitlines() if "]" in line}
+
+
 def exported(path):
     """Defined dynamic symbols, with the node each stands in. The nodes themselves are left out."""
     out = subprocess.run(["nm", "-D", "--defined-only", "--with-symbol-versions", path], check=True, text=True,
@@ -44,7 +51,7 @@ def problems(map_path, library, headers):
     declared = [function.name for header in headers for function in api_headers.functions(header)]
     nodes, hides_rest = map_names(map_path)
     in_map = [name for names in nodes.values() for name in names]
-    symbols = exported(library)
+    symbols = exported_by_dll(library) if library.endswith(".dll") else exported(library)
     found = [f"{name}: declared without SELSNAP_API" for header in headers for name in api_headers.unmarked(header)]
     found += [f"{name}: declared twice" for name in set(declared) if declared.count(name) > 1]
     found += [f"{name}: twice in the map" for name in set(in_map) if in_map.count(name) > 1]
@@ -53,7 +60,7 @@ def problems(map_path, library, headers):
     found += [f"{name}: in the map, not exported" for name in set(in_map) - set(symbols)]
     found += [f"{name}: exported, not in the map" for name in set(symbols) - set(in_map)]
     found += [f"{name}: exported in {symbols.get(name)}, not in {node}" for node, names in nodes.items()
-              for name in names if name in symbols and symbols[name] != node]
+              for name in names if name in symbols and symbols[name] not in (None, node)]
     if not declared:
         found.append("no function is declared")
     if not hides_rest:

@@ -404,7 +404,8 @@ static void test_layout__each_struct__as_pinned(void **state) {
     }
     for (size_t i = 0; i < sizeof pinned / sizeof pinned[0]; i++) {
         if (pinned[i].actual != pinned[i].expected) {
-            print_error("%s is %zu, pinned to %zu\n", pinned[i].name, pinned[i].actual, pinned[i].expected);
+            print_error("%s is %u, pinned to %u\n", pinned[i].name, (unsigned)pinned[i].actual,
+                        (unsigned)pinned[i].expected);
         }
         assert_int_equal(pinned[i].actual, pinned[i].expected);
     }

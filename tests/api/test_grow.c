@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stores that grow while they are used. */
+#include "files.h"
 #include "rig.h"
 #include "testdev.h"
 
@@ -226,9 +227,8 @@ static void test_grow__device_of_one_size__grows_up_to_it(void **state) {
 
 static void test_grow__file__becomes_longer(void **state) {
     (void)state;
-    char path[] = "/tmp/selsnap-grow-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    char path[FILES_PATH];
+    assert_int_equal(files_make(path), 0);
     selsnap_device *origin = NULL;
     selsnap_device *store = NULL;
     assert_ok(selsnap_device_open_memory((uint64_t)BLOCKS * BLOCK, 0, &origin));
@@ -238,9 +238,14 @@ static void test_grow__file__becomes_longer(void **state) {
     rig_open_on(&rig, origin, store, &options);
     uint64_t id = rig_snapshot(&rig, "a", 0, 0);
     assert_ok(selsnap_grow_store(rig.ss, MOST));
-    assert_int_equal(lseek(fd, 0, SEEK_END), MOST);
+    selsnap_device *again = NULL;
+    selsnap_device_info info = SELSNAP_DEVICE_INFO_INIT;
+    assert_ok(selsnap_device_open_file(path, SELSNAP_FILE_READ_ONLY, 0, &again, NULL));
+    assert_ok(selsnap_device_get_info(again, &info));
+    assert_int_equal(info.size_bytes, MOST);
+    selsnap_device_close(again);
     rig_write(&rig, 0, BLOCKS, 1);
-    assert_int_equal(ftruncate(fd, MOST + UINT64_C(5) * BLOCK), 0);
+    assert_int_equal(files_set_size(path, MOST + UINT64_C(5) * BLOCK), 0);
     assert_ok(selsnap_grow_store(rig.ss, 0));
     assert_int_equal(rig_stats(&rig).store_bytes, MOST + UINT64_C(5) * BLOCK);
     rig_assert_snapshot(&rig, id, 0, BLOCKS, 0);
@@ -248,8 +253,7 @@ static void test_grow__file__becomes_longer(void **state) {
     rig_reopen(&rig);
     rig_assert_sound(&rig);
     rig_close(&rig);
-    close(fd);
-    unlink(path);
+    assert_int_equal(files_remove(path), 0);
 }
 
 /* [F-18] Nothing but the trial of its last page is written to what is new, before the superblock is durable. */

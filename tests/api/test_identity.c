@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A store knows its origin; wrong pairs, wrong sizes and other openers are refused, each with its own error. */
+#include "files.h"
 #include "rig.h"
 #include "testdev.h"
 
@@ -177,12 +178,12 @@ static void test_open__origin_of_another_size__refused(void **state) {
 /* Two files of the same size differ by their identity. */
 static void test_open__another_file__refused_unless_told(void **state) {
     (void)state;
-    char paths[2][64];
+    char paths[2][FILES_PATH];
     selsnap_device *files[2] = {NULL, NULL};
     selsnap_device *store = memory(8 << 20, 0);
     selsnap *ss = NULL;
     for (unsigned i = 0; i < 2; i++) {
-        snprintf(paths[i], sizeof paths[i], "/tmp/selsnap-test-%ld-%u", (long)getpid(), i);
+        assert_int_equal(files_make(paths[i]), 0);
         assert_ok(selsnap_device_open_file(paths[i], SELSNAP_FILE_CREATE, 64 * 4096, &files[i], NULL));
     }
     assert_ok(format_on(store, files[0], 0, 65536, 0));
@@ -193,20 +194,20 @@ static void test_open__another_file__refused_unless_told(void **state) {
     assert_ok(selsnap_close(ss));
     for (unsigned i = 0; i < 2; i++) {
         selsnap_device_close(files[i]);
-        assert_int_equal(unlink(paths[i]), 0);
+        assert_int_equal(files_remove(paths[i]), 0);
     }
     selsnap_device_close(store);
 }
 
 static void test_open__origin_written_after_a_clean_close__refused_unless_told(void **state) {
     (void)state;
-    char path[64];
+    char path[FILES_PATH];
     selsnap_device *file = NULL;
     selsnap_device *store = memory(8 << 20, 0);
     selsnap *ss = NULL;
     uint8_t block[4096];
     memset(block, 3, sizeof block);
-    snprintf(path, sizeof path, "/tmp/selsnap-test-%ld", (long)getpid());
+    assert_int_equal(files_make(path), 0);
     assert_ok(selsnap_device_open_file(path, SELSNAP_FILE_CREATE, 64 * 4096, &file, NULL));
     assert_ok(format_on(store, file, 0, 65536, 0));
     assert_ok(selsnap_open(store, file, NULL, &ss));
@@ -224,7 +225,7 @@ static void test_open__origin_written_after_a_clean_close__refused_unless_told(v
     assert_ok(selsnap_close(ss));
     selsnap_device_close(file);
     selsnap_device_close(store);
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(files_remove(path), 0);
 }
 
 static void test_read_only__nothing_is_written(void **state) {

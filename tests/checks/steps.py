@@ -344,24 +344,40 @@ def portable(step):
 def cross(target):
     """The step of one of the machines that tests/cross/sysroot.sh knows."""
 
+    exe = ".exe" if target == "windows" else ""
+
     def body(step):
         place = ROOT / "build-cross" / target
         step.run(["tests/cross/sysroot.sh", target, place])
         only = CROSS_SHORT if step.mode == "ci" else None
         step.build(place / "build", "--cross-file", place / "cross.ini", "-Doptimization=1", "-Ddebug=false", suites=PORTED, only=only,
-                   also=GOLDEN + ([] if only else ["examples/selsnap"]))
+                   also=[name + exe for name in GOLDEN[:2]] + GOLDEN[2:] + ([] if only else [f"examples/selsnap{exe}"]))
         step.test(place / "build", PORTED, ("--timeout-multiplier", "10"), only=only, env=FEWEST if only else FEWER)
         if not only:
-            step.program(place / "run", place / "build/examples/selsnap", "help")
+            step.program(place / "run", place / f"build/examples/selsnap{exe}", "help")
         # It makes the same stores as this machine, which opens them.
         for run, build, folder in (([], "build-tests", "golden-here"), ([place / "run"], place / "build", "golden")):
             shutil.rmtree(place / folder, ignore_errors=True)
             (place / folder).mkdir()
-            step.run([*run, ROOT / build / "tests/compat/make_golden", place / folder])
+            step.run([*run, ROOT / build / f"tests/compat/make_golden{exe if run else ''}", place / folder])
         step.program("diff", "-r", place / "golden-here", place / "golden")
         step.program("build-tests/tests/compat/test_golden", place / "golden")
 
     return body
+
+
+def windows(step):
+    """As the other machines; and what a DLL has of its own."""
+    place = ROOT / "build-cross" / "windows"
+    try:
+        cross("windows")(step)
+        step.ninja(place / "build", "tests/abi/test_layout.exe")
+        step.tap(place / "run", place / "build/tests/abi/test_layout.exe")
+        step.program(sys.executable, "-B", "tests/abi/check_exports.py", "src/api/selsnap.map",
+                     place / "build/src/libselsnap-0.dll", place / "build/include/selsnap/version.h",
+                     *(header for header in sorted((ROOT / "include/selsnap").glob("*.h")) if header.name != "select.h"))
+    finally:
+        step.run(["wineserver", "--kill"], {"WINEPREFIX": str(place / "wine")}, fatal=False)
 
 
 def long_modes(step):
@@ -397,6 +413,7 @@ STEPS = [
     Step("aarch64", CROSS, cross("aarch64"), after=["gcc"]),
     Step("i686", CROSS, cross("i686"), after=["gcc"]),
     Step("musl", CROSS, cross("musl"), after=["gcc"]),
+    Step("windows", CROSS, windows, after=["gcc"]),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
 

@@ -14,10 +14,10 @@
 
 #include <inttypes.h>
 #include <selsnap/selsnap.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { PATH_BYTES = 4096, LINE = 32, BLOCKS = 48, SHORT_BY = 1024, STORE_BYTES = 768 << 10 };
 static const int64_t FUTURE_NS = INT64_C(7000000000000000000); /* in the year 2191 */
@@ -43,7 +43,7 @@ struct tape {
 /* ---- the same on every machine ---- */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-ssize_t __wrap_read(int fd, void *buf, size_t len);
+bool __wrap_ssn_random(void *buf, size_t len);
 
 static unsigned ticks;
 
@@ -55,12 +55,11 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret) {
     return 0;
 }
 
-/* Randomness: the store's id. The library reads nothing else by this call. */
-ssize_t __wrap_read(int fd, void *buf, size_t len) {
+/* Randomness: the store's id. */
+bool __wrap_ssn_random(void *buf, size_t len) {
     static unsigned next;
-    (void)fd;
     memset(buf, (int)(0x51 + next++), len);
-    return (ssize_t)len;
+    return true;
 }
 
 /* ---- files ---- */
@@ -348,7 +347,7 @@ int main(int argc, char **argv) {
     }
     struct maker maker = {.dir = argv[1]};
     (void)snprintf(path, sizeof path, "%s/manifest.txt", argv[1]);
-    maker.manifest = fopen(path, "w");
+    maker.manifest = fopen(path, "wb");
     must_do(maker.manifest != NULL, path);
     leave_common(&maker, &tape);
     leave_sizes(&maker);

@@ -12,21 +12,22 @@ mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 root=$dir/root
 sources=$dir/../sources
-compile="-O1 -g0 -w -fPIC -I$root/include"
+compile="-O1 -g0 -w -fPIC -I$root/include -D__USE_MINGW_ANSI_STDIO=1"
 
-# cc: the compiler; ar: its archiver; runs: what runs a program, empty if this machine does.
-runs=
+# cc: the compiler; ar: its archiver; runs: what runs a program, empty if this machine does; links: what its linker is told.
+runs= system=linux links=
 case $target in
 s390x) cc=s390x-linux-gnu-gcc family=s390x endian=big runs="qemu-s390x -L /usr/s390x-linux-gnu" ;;
 aarch64) cc=aarch64-linux-gnu-gcc family=aarch64 endian=little runs="qemu-aarch64 -L /usr/aarch64-linux-gnu" ;;
 i686) cc=i686-linux-gnu-gcc family=x86 endian=little ;;
 musl) cc=musl-gcc family=x86_64 endian=little ;;
+windows) cc=x86_64-w64-mingw32-gcc-posix family=x86_64 endian=little runs=wine system=windows links="'-static'" ;;
 *)
-    echo "no such target: $target; there are s390x, aarch64, i686 and musl" >&2
+    echo "no such target: $target; there are s390x, aarch64, i686, musl and windows" >&2
     exit 2
     ;;
 esac
-ar=${cc%gcc}ar
+ar=${cc%gcc*}ar
 [ "$target" = musl ] && ar=ar
 
 # The sources' archives, by a list of sources of its own: the system's may have none. apt checks their signatures.
@@ -75,8 +76,12 @@ build_cmocka() {
     for header in inttypes malloc signal strings stdint stdlib string time unistd; do
         echo "#define HAVE_$(echo $header | tr a-z A-Z)_H 1" >>"$root/config.h"
     done
-    printf '#define %s 1\n' HAVE_SIGLONGJMP HAVE_STRSIGNAL HAVE_CLOCK_REALTIME HAVE_STRUCT_TIMESPEC \
-        HAVE_GCC_THREAD_LOCAL_STORAGE uintptr_t_defined >>"$root/config.h"
+    printf '#define %s 1\n' HAVE_GCC_THREAD_LOCAL_STORAGE uintptr_t_defined >>"$root/config.h"
+    if [ "$system" = windows ]; then
+        printf '#define %s 1\n' HAVE_SNPRINTF HAVE_VSNPRINTF >>"$root/config.h"
+    else
+        printf '#define %s 1\n' HAVE_SIGLONGJMP HAVE_STRSIGNAL HAVE_CLOCK_REALTIME HAVE_STRUCT_TIMESPEC >>"$root/config.h"
+    fi
     [ "$endian" = little ] || echo '#define WORDS_SIZEOF_VOID_P_BIG 1' >>"$root/config.h"
     archive cmocka "-D_GNU_SOURCE -DHAVE_CONFIG_H -I$root -I$source/include" "$source/src/cmocka.c"
     cp "$source"/include/cmocka*.h "$root/include/"
@@ -112,9 +117,24 @@ take_headers() {
     fi
 }
 
-write_cross() {
-    printf '#!/bin/sh\nexec %s "$@"\n' "$runs" >"$dir/run"
+# Wine's own folder, made before programs run side by side; the library's DLL is where the build puts it.
+make_wine() {
+    cat >"$dir/run" <<END
+#!/bin/sh
+export WINEPREFIX='$dir/wine' WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEPATH='Z:$dir/build/src'
+exec $runs "\$@"
+END
     chmod +x "$dir/run"
+    "$dir/run" wineboot --init >/dev/null 2>&1
+}
+
+write_cross() {
+    if [ "$system" = windows ]; then
+        make_wine
+    else
+        printf '#!/bin/sh\nexec %s "$@"\n' "$runs" >"$dir/run"
+        chmod +x "$dir/run"
+    fi
     cat >"$dir/cross.ini" <<END
 [binaries]
 c = '$cc'
@@ -129,9 +149,10 @@ needs_exe_wrapper = $([ -n "$runs" ] && echo true || echo false)
 
 [built-in options]
 c_args = ['-idirafter', '$root/include']
+c_link_args = [$links]
 
 [host_machine]
-system = 'linux'
+system = '$system'
 cpu_family = '$family'
 cpu = '$family'
 endian = '$endian'

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#define malloc_usable_size _msize
+#endif
+
 enum { FILLED_MAX = 1024, FRESH = 0xa5, STALE = 0x5a };
 
 static void fill(const struct heap *heap, void *memory, size_t len, int byte) {

@@ -101,12 +101,13 @@ static bool right(const struct batch_rig *rig, const struct request *request) {
 unsigned batch_round(struct batch_rig *rig, uint32_t count) {
     unsigned wrong = 0;
     struct round *round = calloc(1, sizeof *round);
-    void *memory = NULL;
-    if (round == NULL || posix_memalign(&memory, BATCH_SLOT, 2 * BATCH_SIZE + BATCH_SLOT) != 0) {
+    uint8_t *memory = malloc(2 * BATCH_SIZE + 2 * BATCH_SLOT);
+    if (round == NULL || memory == NULL) {
+        free(memory);
         free(round);
         return count;
     }
-    round->memory = memory;
+    round->memory = memory + (BATCH_SLOT - (uintptr_t)memory % BATCH_SLOT) % BATCH_SLOT;
     for (uint32_t i = 0; i < BATCH_SLOTS; i++) {
         round->slots[i] = i;
     }

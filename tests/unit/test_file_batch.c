@@ -6,43 +6,24 @@
 #include "test.h"
 
 #include "batch_rig.h"
+#include "files.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { THREADS = 8, ROUNDS = 40, PATH_SIZE = 512 };
-
-static unsigned open_descriptors(void) {
-    unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder != NULL && readdir(folder) != NULL) {
-        count++;
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    return count;
-}
+enum { THREADS = 8, ROUNDS = 40 };
 
 /* NULL where the file system has no O_DIRECT; the test then ends. Meson takes cmocka's skip for a failure. */
 static selsnap_device *open_parts(unsigned parts, uint32_t flags) {
-    char path[PATH_SIZE];
-    const char *tmp = getenv("TMPDIR");
-    (void)snprintf(path, sizeof path, "%s/selsnap-batch-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    char path[FILES_PATH];
     selsnap_device *device = NULL;
     int error = 0;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    assert_int_equal(files_make(path), 0);
     int code =
         selsnap_device_open_file(path, SELSNAP_FILE_CREATE | flags, (uint64_t)parts * BATCH_SIZE, &device, &error);
-    close(fd);
-    unlink(path);
+    assert_int_equal(files_remove(path), 0);
     assert_true(code == SELSNAP_OK || (code == SELSNAP_ENOTSUP && flags != 0));
     if (device == NULL) {
         (void)fprintf(stderr, "no O_DIRECT in %s: not tested\n", path);
@@ -58,7 +39,7 @@ static struct batch_rig *open_rig(selsnap_device *device, uint64_t begin, uint64
 
 static void random_rounds(uint32_t flags) {
     static const uint32_t counts[] = {1, 2, 31, 64, 65, 200};
-    unsigned before = open_descriptors();
+    unsigned before = files_open_count();
     selsnap_device *device = open_parts(1, flags);
     if (device == NULL) {
         return;
@@ -71,7 +52,7 @@ static void random_rounds(uint32_t flags) {
     assert_true(batch_part_right(rig));
     batch_rig_close(rig);
     selsnap_device_close(device);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(files_open_count(), before);
 }
 
 static void test_file_batch__buffered__as_the_model(void **state) {
@@ -99,7 +80,7 @@ static void *run_rounds(void *user) {
 
 /* More threads than a device has rings. */
 static void threads_rounds(uint32_t flags) {
-    unsigned before = open_descriptors();
+    unsigned before = files_open_count();
     struct work works[THREADS];
     pthread_t threads[THREADS];
     selsnap_device *device = open_parts(THREADS, flags);
@@ -121,7 +102,7 @@ static void threads_rounds(uint32_t flags) {
         batch_rig_close(works[i].rig);
     }
     selsnap_device_close(device);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(files_open_count(), before);
 }
 
 static void test_file_batch__threads__each_as_its_model(void **state) {
@@ -163,18 +144,16 @@ static void test_file_batch__many_pieces__all_moved(void **state) {
 /* Opens what it makes by name, to cut it behind the device's back. */
 static void test_file_batch__cut_short__fails_alone(void **state) {
     (void)state;
-    char path[] = "/tmp/selsnap-batch-XXXXXX";
+    char path[FILES_PATH];
     static uint8_t bytes[8][BATCH_SLOT];
     selsnap_io io[8];
     selsnap_io *ios[8];
     selsnap_iovec iov[8];
     selsnap_device *device = NULL;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    assert_int_equal(files_make(path), 0);
     assert_ok(selsnap_device_open_file(path, SELSNAP_FILE_CREATE, sizeof bytes, &device, NULL));
-    unlink(path);
-    assert_int_equal(ftruncate(fd, 4 * BATCH_SLOT + 100), 0);
-    close(fd);
+    assert_int_equal(files_set_size(path, 4 * BATCH_SLOT + 100), 0);
+    assert_int_equal(files_remove(path), 0);
     memset(bytes, 0xee, sizeof bytes);
     for (unsigned i = 0; i < 8; i++) {
         iov[i] = (selsnap_iovec){bytes[i], BATCH_SLOT};
@@ -189,39 +168,6 @@ static void test_file_batch__cut_short__fails_alone(void **state) {
     selsnap_device_close(device);
 }
 
-/* What the parent made for itself, the child does not use, and does not spoil. */
-static void test_file_batch__fork__both_go_on(void **state) {
-    (void)state;
-    selsnap_device *device = open_parts(2, 0);
-    struct batch_rig *rig = open_rig(device, 0, 1);
-    struct batch_rig *childs = open_rig(device, BATCH_SIZE, 2);
-    assert_int_equal(batch_round(rig, 50), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        unsigned wrong = 0;
-        for (unsigned i = 0; i < ROUNDS; i++) {
-            wrong += batch_round(childs, 50);
-        }
-        wrong += batch_part_right(childs) ? 0 : 1;
-        batch_rig_close(childs);
-        batch_rig_close(rig);
-        selsnap_device_close(device);
-        _exit(wrong == 0 ? 0 : 1);
-    }
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        assert_int_equal(batch_round(rig, 50), 0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_int_equal(batch_round(rig, 50), 0);
-    assert_true(batch_part_right(rig));
-    batch_rig_close(childs);
-    batch_rig_close(rig);
-    selsnap_device_close(device);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_batch__buffered__as_the_model),
@@ -229,7 +175,6 @@ int main(void) {
         cmocka_unit_test(test_file_batch__threads__each_as_its_model),
         cmocka_unit_test(test_file_batch__many_pieces__all_moved),
         cmocka_unit_test(test_file_batch__cut_short__fails_alone),
-        cmocka_unit_test(test_file_batch__fork__both_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
