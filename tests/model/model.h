@@ -13,6 +13,7 @@
 
 #include "heap.h"
 #include "pattern.h"
+#include "printf_like.h"
 #include "prng.h"
 #include "testdev.h"
 
@@ -182,8 +183,8 @@ void model_open(struct model *m, const struct config *config, const char *progra
 void model_close_context(struct model *m);
 void model_close(struct model *m);
 /* Tells what is wrong and how to replay it, and does not return. */
-_Noreturn void model_fail(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void model_doing(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void model_fail(struct model *m, const char *format, ...) PRINTF_LIKE(2, 3);
+void model_doing(struct model *m, const char *format, ...) PRINTF_LIKE(2, 3);
 /* True: the call succeeded. False: it failed as the power is cut, or with an allowed code (0 for none). Otherwise
  * fails. */
 bool model_result(struct model *m, int code, int allowed);

@@ -9,6 +9,7 @@
 #ifndef SSN_MODEL_RESIZING_H
 #define SSN_MODEL_RESIZING_H
 
+#include "printf_like.h"
 #include "rig.h"
 #include "testdev.h"
 
@@ -78,7 +79,7 @@ struct m_shape {
 
 void m_open(struct m_world *w, const struct m_shape *shape);
 void m_close(struct m_world *w);
-void m_say(const struct m_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void m_say(const struct m_world *w, const char *format, ...) PRINTF_LIKE(2, 3);
 
 uint64_t m_blocks(const struct m_world *w, uint64_t bytes);
 bool m_chance(struct m_world *w, unsigned percent);

@@ -12,7 +12,7 @@
 static char replay[512];
 
 static void tell_replay(void) {
-    ssize_t written = write(STDERR_FILENO, replay, strlen(replay));
+    ssize_t written = write(STDERR_FILENO, replay, (unsigned)strlen(replay));
     (void)written;
 }
 
