@@ -6,8 +6,8 @@
  * taken back to be closed.
  */
 #include "cli.h"
-#include "system.h"
 #include "hook.h"
+#include "system.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See hook.h. Run by cmd.exe, in a job, so that all it starts can be ended with it. */
-#include "hook.h"
 #include "cli.h"
+#include "hook.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

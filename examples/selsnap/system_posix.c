@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See system.h. */
-#include "system.h"
 #include "cli.h"
+#include "system.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

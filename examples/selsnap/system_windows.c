@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
-#include <shellapi.h>
+
+#include <shellapi.h> /* after what it needs */
 
 /* To be freed; NULL and errno: not UTF-8, or no memory. */
 static wchar_t *wide(const char *text) {
@@ -145,8 +146,8 @@ bool system_remove(const char *path) {
 bool system_replace(const char *path, const char *old) {
     wchar_t *name = wide(path);
     wchar_t *target = wide(old);
-    bool done = name != NULL && target != NULL &&
-                MoveFileExW(name, target, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    bool done =
+        name != NULL && target != NULL && MoveFileExW(name, target, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
     errno = done ? 0 : EACCES;
     free(name);
     free(target);

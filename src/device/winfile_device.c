@@ -54,8 +54,8 @@ int ssn_winfile_control(const struct winfile *file, DWORD request, const void *i
         return -ssn_winfile_last();
     }
     OVERLAPPED place = place_at(0, event);
-    BOOL begun = DeviceIoControl(file->handle, request, (void *)(uintptr_t)in, (DWORD)in_len, out, (DWORD)out_len, NULL,
-                                 &place);
+    BOOL begun =
+        DeviceIoControl(file->handle, request, (void *)(uintptr_t)in, (DWORD)in_len, out, (DWORD)out_len, NULL, &place);
     int result = ssn_winfile_await(file, begun, &place, &done);
     (void)CloseHandle(event);
     return result;
@@ -69,8 +69,8 @@ static int move_aligned(const void *user, bool write, void *buf, size_t len, uin
         DWORD part = (DWORD)(len < PART_BYTES ? len : PART_BYTES);
         DWORD done = 0;
         OVERLAPPED place = place_at(offset, event);
-        BOOL begun = write ? WriteFile(file->handle, buf, part, NULL, &place)
-                           : ReadFile(file->handle, buf, part, NULL, &place);
+        BOOL begun =
+            write ? WriteFile(file->handle, buf, part, NULL, &place) : ReadFile(file->handle, buf, part, NULL, &place);
         result = ssn_winfile_await(file, begun, &place, &done);
         /* The end of a file that was cut short is told as an error, or by nothing read. */
         result = result == 0 && done == 0 ? -EIO : result;

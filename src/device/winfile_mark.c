@@ -14,7 +14,7 @@
 
 static int ask(const struct winfile *file, FILE_BASIC_INFO *ret_info) {
     return GetFileInformationByHandleEx(file->handle, FileBasicInfo, ret_info, sizeof *ret_info) ? 0
-                                                                                                  : -ssn_winfile_last();
+                                                                                                 : -ssn_winfile_last();
 }
 
 /* Sets the time to now, and in any case to another than it was. */
@@ -27,12 +27,11 @@ static int stamp(const struct winfile *file) {
     }
     GetSystemTimePreciseAsFileTime(&now);
     int64_t ticks = (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
-    const FILE_BASIC_INFO stamped = {
-        /* 0: as it is */
+    FILE_BASIC_INFO stamped = {
+        /* what is 0 stays as it is */
         .LastWriteTime.QuadPart = ticks > info.LastWriteTime.QuadPart ? ticks : info.LastWriteTime.QuadPart + 1,
     };
-    FILE_BASIC_INFO given = stamped;
-    return SetFileInformationByHandle(file->handle, FileBasicInfo, &given, sizeof given) ? 0 : -ssn_winfile_last();
+    return SetFileInformationByHandle(file->handle, FileBasicInfo, &stamped, sizeof stamped) ? 0 : -ssn_winfile_last();
 }
 
 int ssn_winfile_note_change(struct winfile *file) {

@@ -40,8 +40,8 @@ static int open_handle(struct winfile *file, const wchar_t *path, uint32_t flags
         return EISDIR;
     }
     DWORD how = (flags & SELSNAP_FILE_CREATE) != 0 ? OPEN_ALWAYS : OPEN_EXISTING;
-    file->handle = CreateFileW(path, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, how,
-                               attributes, NULL);
+    file->handle =
+        CreateFileW(path, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, how, attributes, NULL);
     DWORD error = GetLastError();
     if (file->handle == INVALID_HANDLE_VALUE) {
         return ssn_winfile_errno(error);
@@ -145,7 +145,8 @@ static int open_and_describe(struct winfile *file, const char *path, uint32_t fl
     file->read_only = (flags & SELSNAP_FILE_READ_ONLY) != 0;
     *ret_error = wide == NULL ? errno : open_handle(file, wide, flags);
     free(wide);
-    return *ret_error != 0 ? ssn_file_open_code(*ret_error, flags) : describe(file, flags, create_size, info, ret_error);
+    return *ret_error != 0 ? ssn_file_open_code(*ret_error, flags)
+                           : describe(file, flags, create_size, info, ret_error);
 }
 
 int ssn_file_device_open(const char *path, uint32_t flags, uint64_t create_size, selsnap_device **ret_device,

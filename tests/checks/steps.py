@@ -57,9 +57,9 @@ LEFT_OUT = {
 # What runs on other machines; in an ordinary run only these programs do: what makes or reads bytes that others read, and
 # what calls the system.
 PORTED = ("unit", "api", "golden")
-PORTABLE_SHORT = ("test_device", "test_device_batch", "test_file_batch", "test_file_device", "test_file_short", "test_golden",
+PORTABLE_SHORT = ("test_device", "test_device_batch", "test_file_batch", "test_file_device", "test_file_posix", "test_file_short", "test_golden",
                   "test_identity", "test_stock_device", "test_stream", "test_stream_packed")
-CROSS_SHORT = ("test_check", "test_damage", "test_diff", "test_file_device", "test_format_rules", "test_golden", "test_group",
+CROSS_SHORT = ("test_check", "test_damage", "test_diff", "test_file_device", "test_file_posix", "test_format_rules", "test_golden", "test_group",
                "test_grow_origin", "test_journal_format", "test_membership", "test_record", "test_restore", "test_retention",
                "test_retention_parts", "test_stream", "test_stream_lost", "test_stream_packed", "test_streamcodec", "test_util",
                "test_view", "test_wrong_items")
