@@ -94,7 +94,7 @@ class Installed:
             raise Skipped("libselsnap-select was not built")
 
 
-CHOOSE = os.path.join(CONSUMER, "choose_blocks.c")
+CHOOSE = os.path.join(CONSUMER, "use_select.c")
 
 
 def test_install__files__are_there(installed, compiler):
