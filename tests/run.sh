@@ -40,10 +40,16 @@ if [ "$mode" = cross ] || [ "$mode" = long ]; then
         gcc-mingw-w64-x86-64-posix wine wine64"
 fi
 if [ "$mode" = ci ] || [ "$mode" = long ]; then
-    packages="$packages g++ abigail-tools spin tcc clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go
+    packages="$packages g++ abigail-tools cmake spin tcc clang clang-tidy libclang-rt-14-dev valgrind gcovr golang-go
         python3-dev python3-cffi python3-build python3-venv python3-setuptools python3-wheel python3-pytest python3-hypothesis mypy
         scdoc mandoc zsh nbdkit nbdkit-plugin-dev nbdkit-plugin-python libnbd-bin python3-libnbd qemu-utils fio fuse3 xfsprogs"
 fi
+case "$mode $steps " in
+long* | *" packages "*)
+    packages="$packages git dpkg-dev debhelper dh-python doxygen scdoc nbdkit-plugin-dev python3-dev python3-cffi python3-setuptools
+        lintian debootstrap faketime"
+    ;;
+esac
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 

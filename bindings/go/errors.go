@@ -123,5 +123,5 @@ func invalid(op, detail string) error {
 // Version is the library's version, as major * 1000000 + minor * 1000 + patch.
 func Version() uint32 { return uint32(C.selsnap_version()) }
 
-// VersionString is the library's version as text, such as "0.1.0".
+// VersionString is the library's version as text: major.minor.patch.
 func VersionString() string { return C.GoString(C.selsnap_version_string()) }

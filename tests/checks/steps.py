@@ -227,7 +227,7 @@ def gcc(step):
         return
     step.build("build-tests", *TESTED)
     if step.mode == "quick":
-        step.test("build-tests", ("unit", "api", "abi", "house", "readme", "docs", "compat", "fuzz", "golden"))
+        step.test("build-tests", ("unit", "api", "abi", "packages", "house", "readme", "docs", "compat", "fuzz", "golden"))
     elif step.mode == "long":
         step.test("build-tests", (), ("--timeout-multiplier", "0"))
     else:
@@ -392,6 +392,11 @@ def windows(step):
         step.run(["wineserver", "--kill"], wine, fatal=False)
 
 
+def packages(step):
+    """Debian's packages: built twice, looked at by lintian, installed and used in a clean root."""
+    step.tap("timeout", "7200", "tests/packages/run.sh")
+
+
 def long_modes(step):
     hours = float(os.environ.get("SSN_LONG_HOURS", "1"))
     for name in ("test_model", "test_powercut", "test_resize", "test_streams_random", "test_groups_random"):
@@ -426,6 +431,7 @@ STEPS = [
     Step("i686", CROSS, cross("i686"), after=["gcc"]),
     Step("musl", CROSS, cross("musl"), after=["gcc"]),
     Step("windows", CROSS, windows, after=["gcc"]),
+    Step("packages", LONG, packages),
     Step("long", LONG, long_modes, after=["gcc"]),
 ]
 

@@ -12,6 +12,7 @@ import tempfile
 import check_examples
 import check_layers
 import check_rules
+import check_version
 import tree
 
 CC = sys.argv[1:] or ["cc"]
@@ -204,6 +205,49 @@ def test_rules__unknown_or_left_out__told():
     assert "src/util/b.c: cites [F-3], which is not in docs/format.md" in rules("/* [F-3] */\n", "")
     assert "[F-2]: left out in docs/format.md" in rules("", "", "[F-1] [F-3]\n")
     assert rules("", "", "no rule\n") == ["docs/format.md has no rules"]
+
+
+def versioned(**changed):
+    """Problems of a tree that says its version, 1.2.3, as it should, but for these files."""
+    files = {"meson.build": "project('p', 'c',\n  version: '1.2.3',\n  meson_version: '>=1.2.3')\n",
+             "CHANGELOG.md": "# Changelog\n\n## Unreleased\n\n## 1.2.3 - 2000-01-02\n\n## 1.2.0 - 2000-01-01\n",
+             "src/meson.build": "  version: meson.project_version(),\n  soversion: '1',\n",
+             "src/api/selsnap.map": "SELSNAP_1.1 {\n};\nSELSNAP_1.2 {\n};\n",
+             "include/selsnap/error.h": "/** @since 1.2 */\n",
+             "bindings/python/pyproject.toml": 'dynamic = ["version"]\n',
+             "tests/packages/debian/control": "Package: libselsnap1\n\nPackage: libselsnap-dev\n",
+             "README.md": "Not it: 1.2.34, 0.1.2.3, >=1.2.3.\n"}
+    made = Tree()
+    for path, text in {**files, **changed}.items():
+        made.add(path, text)
+    return check_version.problems(made.root)
+
+
+def test_version__in_one_place__nothing_told():
+    assert versioned() == []
+    assert versioned(**{"meson.build": "project('p', 'c')\n"}) == ["meson.build: project() has no version of three numbers"]
+
+
+def test_version__said_again__told():
+    assert versioned(**{"README.md": "a\nVersion 1.2.3.\n"}) == ["README.md:2: says the version again"]
+    assert versioned(**{"bindings/go/a.go": 'const v = "1.2.3"\n'}) == ["bindings/go/a.go:1: says the version again"]
+    assert versioned(**{"meson.build": "project('p', 'c',\n  version: '1.2.3')\nx = '1.2.3'\n"}) \
+        == ["meson.build:3: says the version again"]
+
+
+def test_version__something_of_a_later_one__told():
+    for path, text in (("src/api/selsnap.map", "SELSNAP_1.3 {\n};\n"), ("include/selsnap/error.h", "/** @since 2.0 */\n"),
+                       ("CHANGELOG.md", "## Unreleased\n\n## 1.2.4 - 2000-01-02\n")):
+        assert [line.startswith(path) for line in versioned(**{path: text})] == [True], path
+
+
+def test_version__parts_that_disagree__told():
+    for path, text in (("tests/packages/debian/control", "Package: libselsnap2\n"),
+                       ("tests/packages/debian/changelog", "selsnap (1.2.3-1)\n"),
+                       ("bindings/python/pyproject.toml", 'version = "1.2.2"\n'),
+                       ("CHANGELOG.md", "## 1.2.0 - 2000-01-01\n\n## 1.2.3 - 2000-01-02\n"),
+                       ("CHANGELOG.md", "## Version 1.2.3\n")):
+        assert len(versioned(**{path: text})) >= 1, path
 
 
 def main():

@@ -70,6 +70,7 @@ int __real_flock(int fd, int operation);
 ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
 int __real_posix_memalign(void **ret, size_t align, size_t len);
 int __wrap_open64(const char *path, int flags, ...);
+int __wrap___open64_2(const char *path, int flags);
 int __wrap_fstat64(int fd, struct stat *st);
 #ifdef STATX_TYPE /* musl has no statx() */
 int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct statx *ret);
@@ -87,6 +88,10 @@ int __wrap_ioctl(int fd, ssn_ioctl_request request, ...);
 int __wrap_open64(const char *path, int flags, ...) {
     /* The temporary folder's own answer to O_DIRECT is not asked. */
     return fails(OPEN) != 0 ? -1 : __real_open64(path, flags & ~O_DIRECT, 0600);
+}
+
+int __wrap___open64_2(const char *path, int flags) {
+    return __wrap_open64(path, flags);
 }
 
 int __wrap_fstat64(int fd, struct stat *st) {
