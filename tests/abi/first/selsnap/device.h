@@ -154,7 +154,7 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
 
 /** @brief Open for reading only; nothing is ever written. */
 #define SELSNAP_FILE_READ_ONLY 0x1u
-/** @brief Pass the page cache by (O_DIRECT). Fails with ::SELSNAP_ENOTSUP where the file system cannot. Offsets and
+/** @brief Pass the page cache by (O_DIRECT; FILE_FLAG_NO_BUFFERING on Windows). Fails with ::SELSNAP_ENOTSUP where the file system cannot. Offsets and
  * lengths must then be multiples of the logical block; memory may have any alignment (unaligned memory is copied). */
 #define SELSNAP_FILE_DIRECT 0x2u
 /** @brief Create the file if it is not there, and make it at least @p create_size bytes long (sparse). */
@@ -171,6 +171,11 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
  * library was built with liburing and the system allows it; all else is done one after another. The device makes its
  * rings when a batch first needs them, at most four, each an open file; a process made by fork makes its own.
  *
+ * On Windows the path is UTF-8, and a name in the namespace of devices is a raw disk or partition, which is used in whole
+ * sectors. The identity is that of volume and file, the change mark is made from the time of the last write, which the
+ * device sets itself, and the lock, by LockFileEx, is on one byte beyond all data: it keeps no other program from reading
+ * or writing. New files are sparse where the file system can.
+ *
  * @param[in]  path         File name.
  * @param[in]  flags        SELSNAP_FILE_*.
  * @param[in]  create_size  Bytes; used with ::SELSNAP_FILE_CREATE, otherwise 0.
@@ -179,10 +184,10 @@ SELSNAP_API int selsnap_device_open(const selsnap_device_ops *ops, const selsnap
  * @retval SELSNAP_EINVAL     A flag is unknown, or the path is neither a file nor a block device.
  * @retval SELSNAP_ENOENT     No such file.
  * @retval SELSNAP_EREADONLY  It may not be written; SELSNAP_FILE_READ_ONLY may help.
- * @retval SELSNAP_ENOTSUP    O_DIRECT does not work there.
+ * @retval SELSNAP_ENOTSUP    O_DIRECT (FILE_FLAG_NO_BUFFERING) does not work there.
  * @retval SELSNAP_EIO        The system refused; errno's value is given to @p ret_errno when it is not NULL.
  * @retval SELSNAP_ENOMEM     No memory.
- * @param[out] ret_errno    The system's error number, or NULL; written on failure only.
+ * @param[out] ret_errno    The system's error number, or NULL; written on failure only. On Windows errno's value for it.
  *
  * @threading   Any thread.
  * @durability  A file made or grown is durable after the device's first flush.

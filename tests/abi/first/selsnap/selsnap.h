@@ -411,6 +411,9 @@ SELSNAP_API int selsnap_close(selsnap *ss);
 /**
  * @brief A text about the last failure on this context, by any thread.
  *
+ * Failures of a function's arguments as such (::SELSNAP_EINVAL: a missing pointer, an unknown flag) are not recorded: the
+ * text belongs to the failure whose code is returned here.
+ *
  * @param[in]  ss   Context.
  * @param[out] buf  Filled, cut to @p len, always ended by a zero; empty when nothing failed.
  * @param[in]  len  Bytes; at least 1.

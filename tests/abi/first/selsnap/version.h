@@ -14,9 +14,7 @@
 #define SELSNAP_VERSION_STRING "0.1.0" /**< All of it as text. */
 
 #ifndef SELSNAP_API
-#if defined(_WIN32) && defined(SELSNAP_BUILD_SHARED)
-#define SELSNAP_API __declspec(dllexport)
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(_WIN32) /* there the DLL's module definition exports them */
 #define SELSNAP_API __attribute__((visibility("default")))
 #else
 #define SELSNAP_API
@@ -44,7 +42,7 @@ extern "C" {
 SELSNAP_API uint32_t selsnap_version(void);
 
 /**
- * @brief The version of the library that is running, as text ("0.1.0").
+ * @brief The version of the library that is running, as text: major.minor.patch.
  *
  * @threading   Any thread.
  * @durability  Nothing is written.
