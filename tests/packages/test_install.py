@@ -151,7 +151,9 @@ def test_install__cmake__programs_work(installed, compiler):
     # Another minor version is another interface before 1.0 (docs/abi.md).
     refused = [f"{major + 1}", f"{major}.{minor + 1}", f"{version}.1"] + ([f"0.{minor - 1}"] if major == 0 and minor else [])
     folder = os.path.join(installed.work, "cmake")
-    run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder, f"-DCMAKE_PREFIX_PATH={installed.prefix}",
+    # Where Meson does not know Debian's own place for libraries, as dpkg-dev is missing, it takes one that CMake passes by.
+    places = ";".join([installed.prefix] + [f"{installed.libraries}/cmake"] * installed.libraries.endswith("/lib64"))
+    run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder, f"-DCMAKE_PREFIX_PATH={places}",
          f"-DEXAMPLE={installed.example}", f"-DACCEPTED={major};{major}.{minor};{version}", f"-DREFUSED={';'.join(refused)}"],
         env={**os.environ, "CC": " ".join(compiler)})
     run(["cmake", "--build", folder])
