@@ -111,13 +111,19 @@ static bool try_fault(struct run *run, const struct fault *fault) {
     return false;
 }
 
+/* Of the faults that last, every other one at a call, and the rest at the next: they differ in what else fails. */
+static bool in_turn(const struct run *run, unsigned kind) {
+    bool narrow = run->calls % 2 == 0;
+    return kind == FAULT_ONCE || narrow == (kind == FAULT_FEW || kind == FAULT_GONE);
+}
+
 /* Every fault that this call can meet. True in a child. */
 static bool try_faults(struct run *run, uint32_t op) {
     for (unsigned kind = 0; kind < FAULT_KINDS; kind++) {
         for (unsigned drops = 0; drops <= (op == TESTDEV_FLUSH ? 1 : 0); drops++) {
             for (unsigned end = 0; end < 2; end++) {
                 const struct fault fault = {run->calls, (enum fault_kind)kind, drops != 0, end != 0};
-                bool wanted = run->how->all || (run->calls + kind + drops) % 2 == end;
+                bool wanted = run->how->all || (in_turn(run, kind) && (run->calls / 2 + kind + drops) % 2 == end);
                 if (wanted && try_fault(run, &fault)) {
                     return true;
                 }

@@ -31,7 +31,7 @@ struct fault {
 struct faults {
     const struct script *script;
     const char *program;
-    bool all; /* both ends for each fault */
+    bool all; /* every kind at each call, with both ends */
     bool replay;
     bool trace;
     struct fault fault; /* to replay */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each device call of each script fails, in each way that there is (faults.h).
+ * Each device call of each script fails: once, and in two of the four ways that last, in turn (faults.h).
  *
  *   test_fault                            all scripts, as in a build
- *   test_fault --script S                 one of them; --all: with both ends for each fault
+ *   test_fault --script S                 one of them; --all: in every way, with both ends
  *   test_fault --script S --fault F       replays one fault; --trace tells each operation
  *
  * SSN_TEST_LONG=1 is as --all.
