@@ -39,7 +39,7 @@ func main() {
 	s := example.Store(example.File("disk.img"))
 	example.Must(s.CreateSnapshot(selsnap.SnapshotOptions{Name: "monday"}))
 	example.Must(s.WriteAt([]byte("after"), 0)) // goes on while it is served
-	listener := example.Must(net.Listen("tcp", "localhost:0"))
+	listener := example.Must(net.Listen("tcp", "127.0.0.1:0"))
 	fmt.Printf("http://%s/monday\n", listener.Addr())
 	example.Check(http.Serve(listener, snapshots{s}))
 }
