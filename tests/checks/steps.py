@@ -48,7 +48,8 @@ LEFT_OUT = {
                                     "takes long under MemorySanitizer; --long has it, and AddressSanitizer does"),
     "valgrind, not long": dict.fromkeys(("test_tree", "test_tree_damage", "test_bounds", "test_ahead", "test_pages", "test_page",
                                          "test_full_shared", "test_counts_many", "test_freed", "test_superblock",
-                                         "test_store_full", "test_deferred"),
+                                         "test_store_full", "test_deferred", "test_designation", "test_million",
+                                         "test_features", "test_full", "test_store_damage"),
                                         MINUTES),
     "windows": dict.fromkeys(("test_model", "test_powercut"), "takes minutes under Wine"),
 }
@@ -261,7 +262,7 @@ def tsan(step):
 
 
 def msan(step):
-    step.build("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG, suites=("unit", "api"), also=["examples/selsnap"])
+    step.build("build-msan", "-Db_sanitize=memory", *SANITIZED, env=CLANG, suites=("unit", "api"))
     step.test("build-msan", ("unit", "api"), ("--timeout-multiplier", "6"),
               {} if step.mode == "long" else LEFT_OUT["msan, not long"], env=FEWER)
 
