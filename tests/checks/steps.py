@@ -378,10 +378,6 @@ def windows(step):
     wine = {"WINEPREFIX": str(place / "wine")}
     step.run(["tests/cross/sysroot.sh", "windows", place])
     try:
-        # One that ends when nothing runs is at times not there for the next program, which then fails without a word.
-        step.run(["wineserver", "--persistent"], wine, fatal=False)
-        # The first program starts Wine's services, which keep its output open: no test's, which would not seem to end.
-        step.run([place / "run", "cmd", "/c", "exit"])
         step.build(place / "build", "--cross-file", place / "cross.ini", "-Doptimization=1", "-Ddebug=false")
         cross("windows", (*PORTED, "abi", "model"), ".exe", LEFT_OUT["windows"])(step)
         tool = place / "selsnap"

@@ -117,11 +117,15 @@ take_headers() {
     fi
 }
 
-# Wine's own folder, made before programs run side by side; the library's DLL is where the build puts it.
+# Wine's own folder, made before programs run side by side; the library's DLL is where the build puts it. Its server is
+# looked for before each program: one that just ends lets the program fail without a word, and a new one starts services,
+# which keep the output of who started them open: not the program's, whose reader would wait for ever.
 make_wine() {
     cat >"$dir/run" <<END
 #!/bin/sh
 export WINEPREFIX='$dir/wine' WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEPATH='Z:$dir/build/src'
+wineserver --persistent </dev/null >/dev/null 2>&1
+$runs cmd /c exit </dev/null >/dev/null 2>&1
 exec $runs "\$@"
 END
     chmod +x "$dir/run"
