@@ -10,6 +10,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import check_cases  # noqa: E402  pylint: disable=wrong-import-position
 import check_coverage  # noqa: E402  pylint: disable=wrong-import-position
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "support"))
+from tap_functions import run_tests  # noqa: E402  pylint: disable=wrong-import-position
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "go"))
 import run_go_tests  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -99,20 +101,5 @@ def test_go_count__each_test_counted_and_failures_shown():
     assert (passed, failed, shown) == (1, 1, ["b\n", "p.go:1: no such name\n"])
 
 
-def main():
-    """Runs every test function; TAP on standard output."""
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"not ok {number} - {name}: {error}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(globals()))

@@ -7,6 +7,6 @@ import sys
 from setuptools import setup
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import selsnap_build  # noqa: E402  pylint: disable=wrong-import-position
+from selsnap_build import library_version, modules  # noqa: E402  pylint: disable=wrong-import-position
 
-setup(version=selsnap_build.library_version(), cffi_modules=selsnap_build.modules())
+setup(version=library_version(), cffi_modules=modules())

@@ -10,6 +10,9 @@ import check_site
 import page_filter
 import pages
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "support"))
+from tap_functions import run_tests  # noqa: E402  pylint: disable=wrong-import-position
+
 FOLDER = tempfile.TemporaryDirectory()
 
 
@@ -89,20 +92,5 @@ def test_order__as_readme_has_it():
     assert row.index(pages.ROOT / "docs/guide/concepts.md") < row.index(pages.ROOT / "docs/design.md")
 
 
-def main():
-    """Runs every test function; TAP on standard output."""
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"not ok {number} - {name}: {error}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(globals()))

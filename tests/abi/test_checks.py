@@ -13,6 +13,9 @@ import check_docs
 import check_exports
 import check_mentions
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from tap_functions import run_tests  # noqa: E402  pylint: disable=wrong-import-position
+
 MAP, LIBRARY, HEADERS = sys.argv[1], sys.argv[2], sys.argv[3:]
 GOOD_DOC = "/** @brief B. @param[in] a  A. @return R. @threading Any. @durability None. @since 0.1 */\n"
 
@@ -127,20 +130,11 @@ CREATED = []
 
 
 def main():
-    """Runs every test function; TAP on standard output."""
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"not ok {number} - {name}: {error}")
+    """Runs every test function, and takes away what they left."""
+    code = run_tests(globals())
     for path in CREATED:
         os.unlink(path)
-    return 1 if failed else 0
+    return code
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ import tempfile
 import check_baseline
 import check_frozen
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from tap_functions import run_tests  # noqa: E402  pylint: disable=wrong-import-position
+
 VERSION, NODES, FIRST, MAPS = sys.argv[1], sys.argv[2], sys.argv[3], check_frozen.parse(sys.argv[4:])
 FOLDER = tempfile.TemporaryDirectory()
 NAMES = ["selsnap_a", "selsnap_b"]
@@ -149,20 +152,5 @@ def test_baseline__member_in_the_middle_or_symbol_gone__told():
                                                                        "__attribute__((visibility(\"hidden\"))) "))
 
 
-def main():
-    """Runs every test function; TAP on standard output."""
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {name}")
-        except AssertionError as error:
-            failed += 1
-            print(f"not ok {number} - {name}: {error}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(globals()))
