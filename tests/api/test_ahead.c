@@ -174,7 +174,7 @@ static void test_ahead__switched_off_or_little_room__nothing_ahead(void **state)
     options.origin_bytes = 16 << 20;
     options.store_bytes = 16 << 20;
     options.journal_bytes = 0;
-    options.memory_limit = 0;
+    options.memory_limit = RIG_LIBRARY_MEMORY;
     rig_open(&rig, &options);
     (void)rig_snapshot(&rig, "s", 0, 0);
     rig_write(&rig, 1024, 3072, 2);

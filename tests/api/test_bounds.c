@@ -64,7 +64,7 @@ static void test_limits__properties__16_of_255_and_768_bytes_and_no_more(void **
     static char value[1000];
     selsnap_property properties[17];
     uint64_t id = 0;
-    const struct rig_options options = {.journal_bytes = 1 << 20};
+    const struct rig_options options = {.journal_bytes = 1 << 20, .memory_limit = RIG_LIBRARY_MEMORY};
     rig_open(&rig, &options);
     fill_text(value, 768);
     for (unsigned i = 0; i < 17; i++) {
@@ -128,7 +128,8 @@ static unsigned count_listed(struct rig *rig) {
 
 static void check_many(unsigned count, uint64_t store_bytes) {
     struct rig rig;
-    const struct rig_options options = {.store_bytes = store_bytes, .journal_bytes = 4 << 20};
+    const struct rig_options options = {
+        .store_bytes = store_bytes, .journal_bytes = 4 << 20, .memory_limit = RIG_LIBRARY_MEMORY};
     rig_open(&rig, &options);
     make_many(&rig, count);
     assert_int_equal(rig_stats(&rig).snapshots, count);
@@ -256,7 +257,7 @@ static void open_sparse(struct rig *rig, uint64_t origin_bytes, const struct rig
 
 static void check_large_origin(uint64_t origin_bytes) {
     struct rig rig;
-    const struct rig_options options = {.blank = true};
+    const struct rig_options options = {.blank = true, .memory_limit = RIG_LIBRARY_MEMORY};
     open_sparse(&rig, origin_bytes, &options);
     uint64_t last = rig.block_count - 1;
     uint64_t id = rig_snapshot(&rig, "s", 0, 0);
@@ -322,7 +323,8 @@ static void test_ranges__near_2_to_the_63__refused(void **state) {
 static void test_designations__of_100000_ranges__work(void **state) {
     (void)state;
     struct rig rig;
-    const struct rig_options options = {.blank = true, .journal_bytes = 1 << 20};
+    const struct rig_options options = {
+        .blank = true, .journal_bytes = 1 << 20, .memory_limit = RIG_LIBRARY_MEMORY};
     open_sparse(&rig, UINT64_C(1) << 32, &options);
     selsnap_subset *subset = NULL;
     assert_ok(selsnap_subset_open_for(rig.ss, &subset));

@@ -437,7 +437,7 @@ static void test_clone_tree__repaired__layers_carried_over(void **state) {
     assert_ok(selsnap_snapshot_delete(rig.ss, ids[1]));
     rig_stop(&rig);
     selsnap_device *fresh = NULL;
-    const uint64_t bytes = 16 << 20;
+    const uint64_t bytes = 8 << 20;
     assert_ok(selsnap_device_open_memory(bytes, 1, &fresh));
     selsnap_repair_result result = {0};
     result.struct_size = sizeof result;

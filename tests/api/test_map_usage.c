@@ -212,7 +212,7 @@ static int delete_it(void *user, uint64_t done, uint64_t total) {
 
 static void test_usage__deleted_meanwhile__enoent(void **state) {
     (void)state;
-    struct rig_options options = {.origin_bytes = 8 * MIB};
+    struct rig_options options = {.origin_bytes = 8 * MIB, .store_bytes = 16 * MIB};
     struct rig rig;
     rig_open(&rig, &options);
     struct deleter deleter = {&rig, rig_snapshot(&rig, "s", 2, 2000)};

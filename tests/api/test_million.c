@@ -54,7 +54,8 @@ static void test_million__opened_after_a_close__few_pages_read(void **state) {
     selsnap_device *origin = NULL;
     selsnap_device *store = NULL;
     struct sparsedev *kept;
-    const struct rig_options options = {.blank = true, .journal_bytes = 8 << 20};
+    const struct rig_options options = {
+        .blank = true, .journal_bytes = 8 << 20, .memory_limit = RIG_LIBRARY_MEMORY};
     (void)sparsedev_open(UINT64_C(1) << 40, 4096, true, &origin);
     kept = sparsedev_open(UINT64_C(8) << 30, 4096, false, &store);
     rig_open_on(&rig, origin, store, &options);

@@ -1,35 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every page of a store damaged in turn, and every third sector of its journal (all of them with SSN_TEST_LONG): a repair ends with each block right or lost,
- * or refuses. Each variant runs in a process of its own, so that one that crashes or hangs is told, with the line that
- * runs * it alone: test_repair_sweep STATE KIND PLACE. (And test_repair_sweep STATE runs those of one state.)
+ * or refuses. Many variants run in a process, in turn: one that crashes or hangs is told, with the line that runs it
+ * alone, and another process goes on with the next. test_repair_sweep STATE KIND PLACE runs one, STATE those of a state.
  */
 #include "prng.h"
 #include "repair_rig.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum kind { KIND_ZEROS, KIND_FLIP, KIND_SECTOR, KIND_CUT_OFF, KIND_COUNT };
-enum { SECONDS = 120, SECTOR = 512, STATES = 4 };
+enum { SECONDS = 120, SECTOR = 512, STATES = 4, QUEUE_MAX = 8192 };
 
 static const char *const state_names[] = {"clean", "crashed", "restoring", "paused"};
 static const char *const kind_names[] = {"zeros", "flip", "sector", "cut-off"};
 
-/* What became of a variant, as an exit status. */
-enum outcome { OUTCOME_WHOLE = 0, OUTCOME_FAILED = 1, OUTCOME_PART = 2, OUTCOME_REFUSED = 3, OUTCOMES = 4 };
+/* What became of a variant. */
+enum outcome { OUTCOME_FAILED, OUTCOME_WHOLE, OUTCOME_PART, OUTCOME_REFUSED, OUTCOMES };
 
 static struct box box;
-static enum outcome outcome; /* of the child */
+static enum outcome outcome; /* of the variant that runs */
 
 struct variant {
     enum box_state state;
     enum kind kind;
-    uint64_t place; /* page; KIND_SECTOR: sector */
+    uint64_t place;   /* page; KIND_SECTOR: sector */
+    unsigned *counts; /* of outcomes, to add this one's to */
+};
+
+static struct variant queue[QUEUE_MAX];
+static size_t queued;
+
+/* Shared with the children. */
+struct progress {
+    _Atomic size_t next;
+    uint8_t outcomes[QUEUE_MAX];
 };
 
 /* false: it changes nothing. */
@@ -86,33 +98,54 @@ static void in_child(void **state) {
     run(*state);
 }
 
-/* In a child of its own. */
-static enum outcome outcome_of(const struct variant *variant) {
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)alarm(SECONDS);
-        struct variant own = *variant;
-        const struct CMUnitTest test[] = {{"variant", in_child, NULL, NULL, &own}};
-        if (getenv("SSN_REPAIR_LOUD") == NULL) {
-            (void)!freopen("/dev/null", "w", stdout);
-            (void)!freopen("/dev/null", "w", stderr);
-        }
-        _exit(cmocka_run_group_tests(test, NULL, NULL) == 0 ? (int)outcome : OUTCOME_FAILED);
+static _Noreturn void run_queue(struct progress *progress) {
+    if (getenv("SSN_REPAIR_LOUD") == NULL) {
+        (void)!freopen("/dev/null", "w", stdout);
+        (void)!freopen("/dev/null", "w", stderr);
     }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) && WEXITSTATUS(status) < OUTCOMES ? (enum outcome)WEXITSTATUS(status) : OUTCOME_FAILED;
+    while (progress->next < queued) {
+        size_t at = progress->next++;
+        const struct CMUnitTest test[] = {{"variant", in_child, NULL, NULL, &queue[at]}};
+        (void)alarm(SECONDS);
+        outcome = OUTCOME_WHOLE; /* what changes nothing */
+        bool right = cmocka_run_group_tests(test, NULL, NULL) == 0;
+        progress->outcomes[at] = (uint8_t)(right ? outcome : OUTCOME_FAILED);
+    }
+    _exit(0);
 }
 
-static void try_one(const struct variant *variant, unsigned *counts) {
-    enum outcome result = outcome_of(variant);
-    counts[result]++;
+static void add(const struct variant *variant, enum outcome result) {
+    variant->counts[result]++;
     if (result == OUTCOME_FAILED) {
         print_error("failed; alone: SSN_REPAIR_LOUD=1 test_repair_sweep %s %s %" PRIu64 "\n",
                     state_names[variant->state], kind_names[variant->kind], variant->place);
     }
+}
+
+/* Runs what is queued, in as many children as it takes, and empties the queue. */
+static void run_queued(void) {
+    struct progress *progress =
+        mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(progress != MAP_FAILED);
+    while (progress->next < queued) {
+        (void)fflush(NULL);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            run_queue(progress);
+        }
+        assert_int_equal(waitpid(child, NULL, 0), child);
+    }
+    for (size_t i = 0; i < queued; i++) {
+        add(&queue[i], (enum outcome)progress->outcomes[i]);
+    }
+    queued = 0;
+    munmap(progress, sizeof *progress);
+}
+
+static void try_one(enum box_state state, enum kind kind, uint64_t place, unsigned *counts) {
+    assert_true(queued < QUEUE_MAX);
+    queue[queued++] = (struct variant){state, kind, place, counts};
 }
 
 /* Whether the page belongs to the metadata; the others hold copies of blocks, or nothing. */
@@ -129,10 +162,9 @@ static void sweep_pages(enum box_state state, bool metadata, unsigned *counts) {
     for (uint64_t page = BOX_AREA / 4096; page < BOX_STORE_BYTES / 4096; page++) {
         const uint8_t *bytes = box.image + page * 4096;
         for (int kind = KIND_ZEROS; kind <= KIND_FLIP; kind++) {
-            const struct variant variant = {state, (enum kind)kind, page};
             if (!pattern_all_zero(bytes, 4096) && is_metadata(bytes) == metadata &&
                 (metadata || page % 2 == (unsigned)kind % 2)) {
-                try_one(&variant, counts);
+                try_one(state, (enum kind)kind, page, counts);
             }
         }
     }
@@ -141,8 +173,7 @@ static void sweep_pages(enum box_state state, bool metadata, unsigned *counts) {
 static void sweep_head(enum box_state state, unsigned *counts) {
     for (uint64_t page = 0; page < 32; page++) {
         for (int kind = KIND_ZEROS; kind <= KIND_FLIP; kind++) {
-            const struct variant variant = {state, (enum kind)kind, page};
-            try_one(&variant, counts);
+            try_one(state, (enum kind)kind, page, counts);
         }
     }
 }
@@ -150,15 +181,13 @@ static void sweep_head(enum box_state state, unsigned *counts) {
 static void sweep_journal(enum box_state state, unsigned *counts) {
     const unsigned every = getenv("SSN_TEST_LONG") != NULL ? 1 : 3;
     for (uint64_t sector = 32 * 8 + (unsigned)state % every; sector < BOX_AREA / SECTOR; sector += every) {
-        const struct variant variant = {state, KIND_SECTOR, sector};
-        try_one(&variant, counts);
+        try_one(state, KIND_SECTOR, sector, counts);
     }
 }
 
 static void sweep_ends(enum box_state state, unsigned *counts) {
     for (uint64_t pages = 1; pages < BOX_STORE_BYTES / 4096; pages += 37) {
-        const struct variant variant = {state, KIND_CUT_OFF, pages};
-        try_one(&variant, counts);
+        try_one(state, KIND_CUT_OFF, pages, counts);
     }
 }
 
@@ -174,6 +203,7 @@ static void sweep(enum box_state state) {
     sweep_head(state, head);
     sweep_journal(state, journal);
     sweep_ends(state, ends);
+    run_queued();
     tell(state, "data", data);
     tell(state, "tree", tree);
     tell(state, "superblocks", head);
@@ -214,6 +244,7 @@ static void test_repair__page_damaged_while_restore_is_unfinished__right_or_lost
     unsigned tree[OUTCOMES] = {0};
     box_make(&box, BOX_PAUSED);
     sweep_pages(BOX_PAUSED, true, tree);
+    run_queued();
     tell(BOX_PAUSED, "tree", tree);
     box_free(&box);
     assert_int_equal(tree[OUTCOME_FAILED], 0);
@@ -235,7 +266,7 @@ static int run_alone(char **arguments) {
         (void)fprintf(stderr, "usage: test_repair_sweep STATE KIND PLACE\n");
         return 2;
     }
-    struct variant variant = {(enum box_state)state, (enum kind)kind, strtoull(arguments[2], NULL, 10)};
+    struct variant variant = {(enum box_state)state, (enum kind)kind, strtoull(arguments[2], NULL, 10), NULL};
     const struct CMUnitTest test[] = {{"variant", in_child, NULL, NULL, &variant}};
     box_make(&box, variant.state);
     int result = cmocka_run_group_tests(test, NULL, NULL);

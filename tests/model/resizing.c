@@ -57,7 +57,7 @@ void m_open(struct m_world *w, const struct m_shape *shape) {
     w->origin = testdev_open_kind(&w->wire, 'o', w->bytes, &kind, NULL);
     w->store = testdev_open(&w->wire, 's', w->block == 4096 ? 4 << 20 : 12 << 20, 1, NULL);
     for (uint64_t i = w->bytes; i < w->most; i++) { /* what is there where it grows */
-        w->origin->bytes[i] = w->origin->durable[i] = 0xee;
+        w->origin->bytes[i] = 0xee;
     }
     rig_open_on(&w->rig, w->origin->device, w->store->device, &options);
     size_t padded = (size_t)shape->most_blocks * w->block;

@@ -12,6 +12,16 @@ static uint64_t or_default(uint64_t value, uint64_t fallback) {
     return value != 0 ? value : fallback;
 }
 
+static uint64_t journal_bytes(const struct rig *rig) {
+    return or_default(rig->options.journal_bytes, 256 << 10);
+}
+
+static uint64_t memory_limit(const struct rig *rig) {
+    uint64_t usual = (16 << 20) + 4 * journal_bytes(rig) + 2 * rig->options.deferred;
+    uint64_t given = rig->options.memory_limit;
+    return given == RIG_LIBRARY_MEMORY ? 0 : or_default(given, usual);
+}
+
 static uint32_t writer_of(uint64_t sequence) {
     return sequence == 0 ? 0 : 1;
 }
@@ -50,7 +60,7 @@ void rig_open_on(struct rig *rig, selsnap_device *origin, selsnap_device *store,
     char message[256] = "";
     selsnap_format_options format = SELSNAP_FORMAT_OPTIONS_INIT;
     format.block_bytes = rig->options.block_bytes;
-    format.journal_bytes = or_default(rig->options.journal_bytes, 256 << 10);
+    format.journal_bytes = journal_bytes(rig);
     format.ret_message = message;
     format.message_size = sizeof message;
     int code = selsnap_format(rig->store, rig->origin, &format);
@@ -69,14 +79,14 @@ void rig_open(struct rig *rig, const struct rig_options *options) {
     selsnap_device *origin = NULL;
     selsnap_device *store = NULL;
     assert_ok(selsnap_device_open_memory(or_default(given->origin_bytes, 64 * 4096), given->logical, &origin));
-    assert_ok(selsnap_device_open_memory(or_default(given->store_bytes, 16 << 20), 0, &store));
+    assert_ok(selsnap_device_open_memory(or_default(given->store_bytes, 8 << 20), 0, &store));
     rig_open_on(rig, origin, store, given);
 }
 
 int rig_try_start(struct rig *rig) {
     selsnap_open_options options = SELSNAP_OPEN_OPTIONS_INIT;
     options.flags = rig->options.open_flags | (rig->options.ahead ? 0 : SELSNAP_OPEN_NO_AHEAD);
-    options.memory_limit = rig->options.memory_limit;
+    options.memory_limit = memory_limit(rig);
     options.deferred_bytes = rig->options.deferred;
     options.allocator = heap_allocator(&rig->heap);
     options.event = rig->options.event;

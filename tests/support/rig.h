@@ -12,11 +12,14 @@
 
 #include <selsnap/selsnap.h>
 
+#define RIG_LIBRARY_MEMORY UINT64_MAX
+
 struct rig_options {
     uint64_t origin_bytes;  /* 0: 64 blocks of 4 KiB */
-    uint64_t store_bytes;   /* 0: 16 MiB */
+    uint64_t store_bytes;   /* 0: 8 MiB */
     uint64_t journal_bytes; /* 0: 256 KiB */
-    uint64_t memory_limit;  /* 0: the library's default */
+    uint64_t memory_limit;  /* 0: 16 MiB, four times the journal, twice what is deferred, so that contexts cost little;
+                               RIG_LIBRARY_MEMORY: the library's default */
     uint64_t deferred;      /* bytes of writes kept in memory */
     uint32_t block_bytes;   /* 0: 4096 */
     uint32_t logical;       /* 0: 1 */

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An unflushed unit of TESTDEV_UNIT bytes: what it was and by which change. */
+/* A unit of TESTDEV_UNIT bytes that a change not flushed has touched: by which change, and behind it what the unit held
+ * before. Undone from the last to the first, they lead back to what is durable. */
 struct head {
     uint64_t unit;
     uint64_t change;
@@ -117,47 +118,43 @@ static struct head record_head(const uint8_t *record) {
     return head;
 }
 
-static void settle(struct testdev *dev);
+static size_t unit_len(const struct testdev *dev, uint64_t unit) {
+    uint64_t left = dev->size - unit * TESTDEV_UNIT;
+    return left < TESTDEV_UNIT ? (size_t)left : TESTDEV_UNIT;
+}
 
-/* Remembers the units that a change has touched, as they are now. sure: it returned, and was not cut. */
+/* Remembers the units that a change is about to touch, as they are now. sure: it will return, and is not cut. */
 static void remember(struct testdev *dev, uint64_t offset, uint64_t len, bool sure) {
     if (!dev->wire->tracking || len == 0) {
         return;
     }
     dev->changes++;
+    if (dev->kind.write_through && sure) {
+        dev->unflushed_count = 0;
+        return;
+    }
     for (uint64_t unit = offset / TESTDEV_UNIT; unit <= (offset + len - 1) / TESTDEV_UNIT; unit++) {
         dev->unflushed = grow(dev->unflushed, &dev->unflushed_capacity, dev->unflushed_count, RECORD);
         uint8_t *record = dev->unflushed + dev->unflushed_count++ * RECORD;
-        uint64_t at = unit * TESTDEV_UNIT;
-        size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
         const struct head head = {unit, dev->changes, offset, offset + len - 1};
         memcpy(record, &head, HEAD);
-        memcpy(record + HEAD, dev->bytes + at, part);
-    }
-    if (dev->kind.write_through && sure) {
-        settle(dev);
+        memcpy(record + HEAD, dev->bytes + unit * TESTDEV_UNIT, unit_len(dev, unit));
     }
 }
 
-static void apply_record(const struct testdev *dev, const uint8_t *record, uint8_t *image) {
-    uint64_t at = record_head(record).unit * TESTDEV_UNIT;
-    size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
-    memcpy(image + at, record + HEAD, part);
-}
-
-/* All that was written is durable. */
-static void settle(struct testdev *dev) {
-    for (size_t i = 0; i < dev->unflushed_count; i++) {
-        apply_record(dev, dev->unflushed + i * RECORD, dev->durable);
+/* From an image of what the device holds now, takes each change that is not kept, by record: all if kept is NULL. */
+static void undo(const struct testdev *dev, const bool *kept, uint8_t *image) {
+    bool *settled = calloc((size_t)(dev->size / TESTDEV_UNIT + 1), sizeof *settled);
+    assert_non_null(settled);
+    for (size_t i = dev->unflushed_count; i-- > 0;) {
+        const uint8_t *record = dev->unflushed + i * RECORD;
+        uint64_t unit = record_head(record).unit;
+        settled[unit] = settled[unit] || (kept != NULL && kept[i]);
+        if (!settled[unit]) {
+            memcpy(image + unit * TESTDEV_UNIT, record + HEAD, unit_len(dev, unit));
+        }
     }
-    dev->unflushed_count = 0;
-}
-
-/* The device forgets the change, as a page cache does after a failed write-back. */
-static void drop_record(struct testdev *dev, const uint8_t *record) {
-    uint64_t at = record_head(record).unit * TESTDEV_UNIT;
-    size_t part = dev->size - at < TESTDEV_UNIT ? (size_t)(dev->size - at) : TESTDEV_UNIT;
-    memcpy(dev->bytes + at, dev->durable + at, part);
+    free(settled);
 }
 
 static int testdev_readv(void *user, const selsnap_iovec *iov, uint32_t iov_count, uint64_t offset) {
@@ -194,12 +191,12 @@ static int testdev_writev(void *user, const selsnap_iovec *iov, uint32_t iov_cou
         uint64_t at = offset;
         uint64_t end = offset + (result == 0 || cut ? len : (len / 2 + TESTDEV_UNIT - 1) / TESTDEV_UNIT * TESTDEV_UNIT);
         end = end < offset + len ? end : offset + len;
+        remember(dev, offset, end - offset, result == 0);
         for (uint32_t i = 0; i < iov_count && at < end; i++) {
             size_t part = iov[i].len < end - at ? iov[i].len : (size_t)(end - at);
             memcpy(dev->bytes + at, iov[i].base, dev->end == 0 || at < dev->end ? part : 0);
             at += part;
         }
-        remember(dev, offset, end - offset, result == 0);
     }
     pthread_mutex_unlock(&dev->wire->lock);
     return result;
@@ -222,14 +219,11 @@ static int testdev_flush(void *user) {
     hang_while(dev, &dev->hangs);
     pthread_mutex_lock(&dev->wire->lock);
     int result = admit(dev, TESTDEV_FLUSH, 0, 0, &cut);
-    if (result == 0 && dev->durable != NULL) {
-        settle(dev);
-    } else if (result != 0 && !cut && dev->durable != NULL && dev->drops) {
-        for (size_t i = 0; i < dev->unflushed_count; i++) {
-            drop_record(dev, dev->unflushed + i * RECORD);
-        }
-        dev->unflushed_count = 0;
+    bool forgets = result != 0 && !cut && dev->drops; /* as a page cache does after a failed write-back */
+    if (forgets) {
+        undo(dev, NULL, dev->bytes);
     }
+    dev->unflushed_count = result == 0 || forgets ? 0 : dev->unflushed_count;
     pthread_mutex_unlock(&dev->wire->lock);
     hang_while(dev, &dev->hangs_after);
     return result;
@@ -240,8 +234,8 @@ static int fill(struct testdev *dev, uint32_t op, int byte, uint64_t offset, uin
     pthread_mutex_lock(&dev->wire->lock);
     int result = admit(dev, op, offset, len, &cut);
     if (result == 0 || cut) {
-        memset(dev->bytes + offset, byte, (size_t)len);
         remember(dev, offset, len, result == 0);
+        memset(dev->bytes + offset, byte, (size_t)len);
     }
     pthread_mutex_unlock(&dev->wire->lock);
     return result;
@@ -272,7 +266,6 @@ static int testdev_resize(void *user, uint64_t size_bytes, uint64_t *ret_size_by
 static void testdev_free(void *user) {
     struct testdev *dev = user;
     free(dev->bytes);
-    free(dev->durable);
     free(dev->unflushed);
     free(dev);
 }
@@ -310,11 +303,6 @@ struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, co
     assert_non_null(dev->bytes);
     if (content != NULL) {
         memcpy(dev->bytes, content, (size_t)size);
-    }
-    if (wire->tracking) {
-        dev->durable = malloc(most);
-        assert_non_null(dev->durable);
-        memcpy(dev->durable, dev->bytes, most);
     }
     assert_ok(selsnap_device_open(&ops, &info, dev, &dev->device));
     return dev;
@@ -365,37 +353,44 @@ bool testdev_can_tear(struct testdev *dev, unsigned change) {
     return false;
 }
 
+static bool *kept_array(const struct testdev *dev) {
+    bool *kept = malloc(dev->unflushed_count + 1);
+    assert_non_null(kept);
+    return kept;
+}
+
 void testdev_power_cycle(struct testdev *dev, testdev_keep_fn keep, void *user) {
     uint64_t atomic = dev->kind.atomic > TESTDEV_UNIT ? dev->kind.atomic : TESTDEV_UNIT;
     struct testdev_unit unit = {0};
     uint64_t change = 0;
-    bool kept = false;
+    bool *kept = kept_array(dev);
     for (size_t i = 0; i < dev->unflushed_count; i++) {
-        const uint8_t *record = dev->unflushed + i * RECORD;
-        const struct head head = record_head(record);
+        const struct head head = record_head(dev->unflushed + i * RECORD);
         uint64_t index = head.unit * TESTDEV_UNIT / atomic - head.first / atomic;
-        if (head.change != change || index != unit.index) {
+        bool next = head.change != change || index != unit.index;
+        if (next) {
             unit.change += change != 0 && head.change != change ? 1 : 0;
             unit.index = index;
             unit.count = head.last / atomic - head.first / atomic + 1;
-            kept = keep(user, &unit);
         }
         change = head.change;
-        if (kept) {
-            apply_record(dev, record, dev->durable);
-        }
+        kept[i] = next ? keep(user, &unit) : kept[i - 1];
     }
-    /* Elsewhere bytes and durable are the same. */
-    for (size_t i = 0; i < dev->unflushed_count; i++) {
-        drop_record(dev, dev->unflushed + i * RECORD);
-    }
+    undo(dev, kept, dev->bytes);
     dev->unflushed_count = 0;
+    free(kept);
+}
+
+static uint8_t *image_with(const struct testdev *dev, const bool *kept) {
+    uint8_t *image = malloc((size_t)dev->size);
+    assert_non_null(image);
+    memcpy(image, dev->bytes, (size_t)dev->size);
+    undo(dev, kept, image);
+    return image;
 }
 
 uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_kept) {
-    uint8_t *image = malloc((size_t)dev->size);
-    assert_non_null(image);
-    memcpy(image, dev->durable, (size_t)dev->size);
+    bool *kept = kept_array(dev);
     struct prng own = prng_init(0);
     if (prng->left > 0) {
         /* Of a fuzzer's bytes, not one for each unit. */
@@ -403,22 +398,20 @@ uint8_t *testdev_image(struct testdev *dev, struct prng *prng, unsigned percent_
         prng = &own;
     }
     for (size_t i = 0; i < dev->unflushed_count; i++) {
-        if (prng_percent(prng, percent_kept)) {
-            apply_record(dev, dev->unflushed + i * RECORD, image);
-        }
+        kept[i] = prng_percent(prng, percent_kept);
     }
+    uint8_t *image = image_with(dev, kept);
+    free(kept);
     return image;
 }
 
 uint8_t *testdev_image_keeping(struct testdev *dev, uint64_t offset, uint64_t len) {
-    uint8_t *image = malloc((size_t)dev->size);
-    assert_non_null(image);
-    memcpy(image, dev->durable, (size_t)dev->size);
+    bool *kept = kept_array(dev);
     for (size_t i = 0; i < dev->unflushed_count; i++) {
         uint64_t unit = record_head(dev->unflushed + i * RECORD).unit;
-        if (unit * TESTDEV_UNIT >= offset && unit * TESTDEV_UNIT - offset < len) {
-            apply_record(dev, dev->unflushed + i * RECORD, image);
-        }
+        kept[i] = unit * TESTDEV_UNIT >= offset && unit * TESTDEV_UNIT - offset < len;
     }
+    uint8_t *image = image_with(dev, kept);
+    free(kept);
     return image;
 }

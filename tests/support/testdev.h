@@ -90,8 +90,7 @@ struct testdev {
     char tag;
     uint64_t size;
     uint8_t *bytes;
-    uint8_t *durable;   /* tracking: as of the last flush */
-    uint8_t *unflushed; /* tracking: records of units of 512 bytes, in order */
+    uint8_t *unflushed; /* tracking: records of what units of 512 bytes held before a change, in order */
     size_t unflushed_count;
     size_t unflushed_capacity;
     struct testdev_rule rule;

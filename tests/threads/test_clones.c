@@ -216,7 +216,8 @@ static void test_clones__made_beside_writers__each_a_moment_of_its_source(void *
     (void)state;
     struct rig rig;
     unsigned refused = 0;
-    rig_open(&rig, NULL);
+    const struct rig_options options = {.store_bytes = 16 << 20};
+    rig_open(&rig, &options);
     for (unsigned round = 0; round < ROUNDS; round++) {
         refused += run_round(&rig, round);
         if (round % 2 == 1) {
