@@ -5,6 +5,8 @@
 
 #include "bytes.h"
 
+#include <string.h>
+
 enum {
     SSN_PAGE_SIZE = 4096,
     SSN_SECTOR_SIZE = 512,
@@ -52,6 +54,13 @@ struct ssn_item {
     uint16_t len;
     uint8_t value[SSN_VALUE_MAX];
 };
+
+/* What is behind the value's end is left: most values are a few bytes. */
+static inline void ssn_item_copy(struct ssn_item *to, const struct ssn_item *from) {
+    to->key = from->key;
+    to->len = from->len;
+    memcpy(to->value, from->value, from->len);
+}
 
 static inline struct ssn_key ssn_key_make(uint8_t type, uint64_t major, uint64_t minor) {
     struct ssn_key key = {major, minor, type};

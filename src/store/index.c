@@ -301,12 +301,12 @@ static int walk_on(struct seek *seek, struct ssn_item *change, struct ssn_item *
         }
         if (!seek->changed || (seek->in_tree && nearer(&seek->item.key, &seek->change, seek->forward))) {
             if (seek->in_tree) {
-                *ret_item = seek->item;
+                ssn_item_copy(ret_item, &seek->item);
             }
             return seek->in_tree ? SELSNAP_OK : SELSNAP_ENOENT;
         }
         if (!seek->tombstone) {
-            *ret_item = *change;
+            ssn_item_copy(ret_item, change);
             return SELSNAP_OK;
         }
         if (!step(seek, &seek->change)) {
