@@ -9,7 +9,7 @@ MODEL is protocol or commit. Cases, as TAP:
   goals       a situation that must come about does (a macro G_... makes it an error)
   mutations   a rule that is broken (M_...) violates an assertion
   spare       a rule that the model shows not to be needed for cuts and kills (S_...): it passes without it
-Times are of the processor. With NAMEs only these are run, and trails are printed.
+Times are of the processor. With NAMEs only these are run, and the shortest trails are printed.
 """
 
 import concurrent.futures
@@ -177,10 +177,10 @@ def measured(command, folder):
 
 
 def search(tools, model, scope, define=None, show=False):
-    """Runs Spin on a scope of a model; with a rule broken or a goal set, it looks for the shortest way to an error."""
+    """Runs Spin on a scope of a model; with a rule broken or a goal set, it looks for a way to an error."""
     spin, compiler = tools
     defines = ["-D" + word for word in SCOPES[model][scope].split()] + (["-D" + define] if define else [])
-    shortest = define is not None and not define.startswith("S_")
+    errs = define is not None and not define.startswith("S_")
     with tempfile.TemporaryDirectory(prefix="spin.") as folder:
         source = os.path.join(folder, model + ".pml")
         os.symlink(os.path.join(HERE, model + ".pml"), source)
@@ -188,9 +188,11 @@ def search(tools, model, scope, define=None, show=False):
         made = subprocess.run([spin, *flags, *defines, source], cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(os.path.join(folder, "pan.c")):
             return Result("spin: " + made.stdout + made.stderr, 0)
-        # Compiling takes as long as a search, or longer than a short one: there tcc's, if it is here.
-        options = ["-O0", "-DBFS"] if shortest else ["-O1"]
-        if shortest and shutil.which("tcc"):
+        # The shortest way takes twice as long to find. Compiling takes longer than a short search: there tcc's, if it
+        # is here.
+        options = ["-O0"] if errs else ["-O1"]
+        options += ["-DBFS"] if errs and show else []
+        if errs and shutil.which("tcc"):
             compiler = ["tcc"]
         options += [] if define else ["-DPEG"]
         options += ["-DCOLLAPSE"] if model == "protocol" else []
