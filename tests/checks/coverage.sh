@@ -35,7 +35,8 @@ wanted = [test for test in tests if test["name"] in names or suites & {suite.spl
 words = {os.path.relpath(word, sys.argv[1]) for test in wanted for word in test["cmd"] if word.startswith(sys.argv[1])}
 print(*sorted(word for word in words if not word.startswith("..")))
 ' "$dir" test_alloc test_repair test_repair_faults test_repair_large test_set_aside damage)
-    SSN_TEST_SHARE=13 meson test -C "$dir" --no-rebuild --timeout-multiplier 4 --suite unit --suite api --suite fuzz
+    export SSN_TEST_SHARE=13
+    meson test -C "$dir" --no-rebuild --timeout-multiplier 4 --suite unit --suite api --suite fuzz
     meson test -C "$dir" --no-rebuild --timeout-multiplier 4 test_alloc test_repair test_repair_faults test_repair_large \
         test_set_aside
     "$dir/tests/damage/damage" --part 1/64

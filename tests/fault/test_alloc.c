@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "child.h"
 #include "documented.h"
+#include "test.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -212,7 +213,8 @@ static int64_t run_call(struct world *world, const struct call *call, const char
     }
     for (unsigned kind = 0; kind < (uses_limit(call) ? KINDS : KIND_LIMIT); kind++) {
         int status = 0;
-        for (uint64_t nth = 1; status == 0 && nth < NTH_MAX; nth++) {
+        uint64_t every = kind == KIND_ONCE ? 1 : test_share();
+        for (uint64_t nth = 1; status == 0 && nth < NTH_MAX; nth += every) {
             snprintf(replay, sizeof replay, "%s --call %s --kind %s --nth %" PRIu64, program, call->name,
                      kind_names[kind], nth);
             status = in_child(world, call, (enum kind)kind, nth, expected);
