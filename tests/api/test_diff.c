@@ -261,7 +261,7 @@ static void test_diff__wrong_arguments__refused(void **state) {
     assert_int_equal(selsnap_diff_next(rig.ss, &options, 0, &range), SELSNAP_EINVAL);
     options.flags = 0;
     selsnap_subset *other;
-    assert_int_equal(selsnap_subset_open(BLOCK, BLOCK, &other), SELSNAP_OK);
+    assert_int_equal(selsnap_subset_open(BLOCK, (uint32_t)BLOCK, &other), SELSNAP_OK);
     options.within = other;
     assert_int_equal(selsnap_diff_next(rig.ss, &options, 0, &range), SELSNAP_EINVAL);
     selsnap_subset_close(other);

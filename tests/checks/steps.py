@@ -316,7 +316,7 @@ def cppcheck(step):
 
 def analyzer(step):
     # Leaks: gcc 12 takes what is kept in arrays and behind a prefix for lost; the tests count allocations instead.
-    step.build("build-analyzer", "-Dtests=false",
+    step.build("build-analyzer", "-Dtests=false", "-Ddebug=false",
                "-Dc_args=-fanalyzer -Wno-analyzer-malloc-leak -DSSN_ANALYZER")
 
 

@@ -420,7 +420,9 @@ int64_t explore_run(const struct explore *how, uint64_t by_depth[EXPLORE_DEPTH])
     run->m.wire.hook_user = run;
     run_script(run);
     if (run->child) {
-        model_close_context(&run->m);
+        if (chosen(run, BY_REOPEN, 2) != 0) { /* the others have closed */
+            model_close_context(&run->m);
+        }
         _Exit(0);
     }
     model_close(&run->m);

@@ -23,10 +23,10 @@
 
 /* Under ThreadSanitizer a build runs so many times less. */
 #if defined(__SANITIZE_THREAD__)
-enum { WORLD_LESS = 8 };
+enum { WORLD_LESS = 16 };
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-enum { WORLD_LESS = 8 };
+enum { WORLD_LESS = 16 };
 #else
 enum { WORLD_LESS = 1 };
 #endif
