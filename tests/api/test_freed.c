@@ -73,7 +73,7 @@ static void play(uint64_t seed) {
     rig_save(&rig, "d", prng_below(&prng, 100), 300);
     unsigned count = 2 + (unsigned)prng_below(&prng, SNAPS_MAX - 1);
     for (unsigned i = 0; i < count; i++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof name, "s%u", i);
         uint64_t kind = prng_below(&prng, 3);
         uint64_t first = prng_below(&prng, BLOCKS - 1);
