@@ -7,8 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// shut is the bit of life.state that keeps new calls out; the rest counts those that are in.
-const shut = 1 << 62
+// Bits of life.state that keep new calls out: for good, unless the close fails, or for a moment. The rest counts calls that
+// are in. What a call met is told by the bit that it saw: by the next look it can be gone.
+const (
+	shut = 1 << 62
+	held = 1 << 61
+)
 
 // life lets any number of calls use a handle, and one close it: close waits for those that are in, later ones are refused.
 // No call waits, so that a callback may use a handle that is being closed, and gets an error.
@@ -17,7 +21,6 @@ type life struct {
 	owner sync.Mutex    // Held by who shuts; guards users and closed.
 	users int           // What stands on the handle: open stores, views, slices. It cannot be closed meanwhile.
 	gone  bool          // It was closed.
-	busy  atomic.Bool   // Shut for a moment only.
 	idle  chan struct{} // Told by the last call that leaves while it is shut.
 }
 
@@ -25,18 +28,19 @@ func newLife() *life { return &life{idle: make(chan struct{}, 1)} }
 
 // enter begins a call; leave ends it.
 func (l *life) enter(op string) error {
-	if l.state.Add(1)&shut == 0 {
+	met := l.state.Add(1) & (shut | held)
+	if met == 0 {
 		return nil
 	}
 	l.leave()
-	if l.busy.Load() {
+	if met == held {
 		return &Error{Op: op, Code: ErrBusy}
 	}
 	return &Error{Op: op, Err: ErrClosed}
 }
 
 func (l *life) leave() {
-	if l.state.Add(-1) == shut {
+	if left := l.state.Add(-1); left == shut || left == held {
 		select {
 		case l.idle <- struct{}{}:
 		default:
@@ -77,7 +81,7 @@ func (l *life) release() {
 
 // close runs f with no call in, unless it was closed before. If f says so, the handle stays open.
 func (l *life) close(op string, f func() (closed bool, err error)) error {
-	return l.alone(op, false, f)
+	return l.alone(op, shut, f)
 }
 
 // exclude runs f with no call in; calls made meanwhile fail with ErrBusy.
@@ -88,10 +92,10 @@ func (l *life) exclude(op string, f func() error) error {
 	if gone {
 		return &Error{Op: op, Err: ErrClosed}
 	}
-	return l.alone(op, true, func() (bool, error) { return false, f() })
+	return l.alone(op, held, func() (bool, error) { return false, f() })
 }
 
-func (l *life) alone(op string, busy bool, f func() (bool, error)) error {
+func (l *life) alone(op string, bit int64, f func() (bool, error)) error {
 	l.owner.Lock()
 	defer l.owner.Unlock()
 	if l.gone {
@@ -100,17 +104,15 @@ func (l *life) alone(op string, busy bool, f func() (bool, error)) error {
 	if l.users > 0 {
 		return &Error{Op: op, Code: ErrBusy, Detail: "something that stands on it is still open"}
 	}
-	l.busy.Store(busy)
-	l.state.Add(shut)
-	for l.state.Load() != shut {
+	l.state.Add(bit)
+	for l.state.Load() != bit {
 		<-l.idle
 	}
 	closed, err := f()
 	if closed {
 		l.gone = true
 	} else {
-		l.state.Add(-shut)
-		l.busy.Store(false)
+		l.state.Add(-bit)
 	}
 	return err
 }
