@@ -43,7 +43,9 @@ static uint64_t chosen(const struct run *run, enum choice what, uint64_t below) 
     return choose(run->path, run->turns, what, below);
 }
 
-static void describe(struct run *run) {
+/* When a failure is told, and not before: it would be a part of what each child costs. */
+static void describe(void *user) {
+    struct run *run = user;
     static const char *const plants[] = {"", "wrong", "crash", "hang"};
     const struct explore *how = run->how;
     char path[128];
@@ -115,7 +117,6 @@ static void tell_signal(struct run *run, const struct turn *turn, int signal) {
     describe(run);
     run->turns--;
     fprintf(stderr, "ended by signal %d%s\nreplay: %s\n", signal, signal == SIGALRM ? ": it hangs" : "", run->m.replay);
-    describe(run);
 }
 
 /* In the child: true. In the parent, after the child has ended: false. */
@@ -133,7 +134,6 @@ static bool try_turn(struct run *run, const struct turn *turn) {
     if (pid == 0) {
         run->child = true;
         run->path[run->turns++] = *turn;
-        describe(run);
         (void)alarm(run->how->seconds);
         return true;
     }
@@ -278,7 +278,6 @@ static int on_call(void *user, struct testdev *dev, const struct testdev_call *c
         }
         run->path[run->turns] = how->path[run->turns];
         run->turns++;
-        describe(run);
     } else if (!explore_call(run, dev, call)) {
         return TESTDEV_PASS;
     }
@@ -415,7 +414,8 @@ int64_t explore_run(const struct explore *how, uint64_t by_depth[EXPLORE_DEPTH])
         (void)alarm(how->seconds);
     }
     model_open(&run->m, how->script->config, how->program, 1, 0, true);
-    describe(run);
+    run->m.find_replay = describe;
+    run->m.find_replay_user = run;
     run->m.wire.hook = on_call;
     run->m.wire.hook_user = run;
     run_script(run);

@@ -33,6 +33,9 @@ void model_fail(struct model *m, const char *format, ...) {
     if (m->aborts) {
         abort();
     }
+    if (m->find_replay != NULL) {
+        m->find_replay(m->find_replay_user);
+    }
     if (m->replay[0] != '\0') {
         fprintf(stderr, "replay: %s\n", m->replay);
         _Exit(1);

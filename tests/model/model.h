@@ -144,6 +144,8 @@ struct model {
     uint64_t sequence; /* of operations */
     char doing[160];   /* the operation in progress, in words */
     char replay[256];  /* the command that replays this, if it is not the seed's */
+    void (*find_replay)(void *user); /* NULL, or writes it, when it is needed */
+    void *find_replay_user;
 
     uint8_t *live;
     struct versions *live_versions; /* per sector */
