@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,6 +120,21 @@ static int send_request(int fd, const char *line, const int *files) {
     return 0;
 }
 
+/* Waits for bytes, or for an interrupt: one that comes just before is not slept through. */
+static void wait_for_answer(int fd) {
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    sigset_t interrupts;
+    sigset_t before;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &interrupts, &before);
+    if (!interrupt_seen()) {
+        (void)ppoll(&answer, 1, NULL, &before);
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 /* The answer's line, ended by a zero, to be freed; NULL: the server went away. */
 static char *receive_answer(int fd) {
     char *line = NULL;
@@ -129,12 +146,15 @@ static char *receive_answer(int fd) {
             break;
         }
         line = grown;
-        ssize_t got = recv(fd, line + len, 4096, 0);
-        if (got < 0 && errno == EINTR) {
-            if (interrupt_seen() && !told) {
-                told = true;
-                (void)send(fd, "stop\n", 5, MSG_NOSIGNAL);
-            }
+        if (!told) {
+            wait_for_answer(fd);
+        }
+        if (interrupt_seen() && !told) {
+            told = true;
+            (void)send(fd, "stop\n", 5, MSG_NOSIGNAL);
+        }
+        ssize_t got = recv(fd, line + len, 4096, told ? 0 : MSG_DONTWAIT);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
             continue;
         }
         if (got <= 0) {
