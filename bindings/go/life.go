@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Bits of life.state that keep new calls out: for good, unless the close fails, or for a moment. The rest counts calls that
-// are in. What a call met is told by the bit that it saw: by the next look it can be gone.
+// Bits of life.state. shut keeps new calls out for good, unless the close fails; held, for a moment. The rest counts
+// calls that are in. What a call has met is told by the bit that it saw: by the next look that can be gone.
 const (
 	shut = 1 << 62
 	held = 1 << 61
@@ -18,7 +18,7 @@ const (
 // No call waits, so that a callback may use a handle that is being closed, and gets an error.
 type life struct {
 	state atomic.Int64
-	owner sync.Mutex    // Held by who shuts; guards users and closed.
+	owner sync.Mutex    // Held by who shuts; guards users and gone.
 	users int           // What stands on the handle: open stores, views, slices. It cannot be closed meanwhile.
 	gone  bool          // It was closed.
 	idle  chan struct{} // Told by the last call that leaves while it is shut.

@@ -3,8 +3,8 @@
 # Measures which lines and branches of src/ the tests reach: tests/checks/coverage.sh [DIR]
 # Leaves coverage.html, coverage.txt, coverage.json and branches.json in DIR, tells by cause what is not reached, and fails below LINES and BRANCHES (percent).
 #
-# It runs unit, api and fuzz with fewer repetitions (test_share() of tests/support/test.h), which reaches the same code,
-# and of fault and damage what reaches most in little time. SSN_COVERAGE_SUITES="unit api cli fuzz fault damage" runs
+# It runs unit, api, fuzz and, of fault and damage, what reaches most in little time, all with fewer repetitions
+# (test_share() of tests/support/test.h), which reaches almost the same code. SSN_COVERAGE_SUITES="unit api cli fuzz fault damage" runs
 # those suites whole instead.
 #
 # A branch of an assertion is none: its other side is a mistake that never happens. gcovr must be there before the set-up.

@@ -420,7 +420,7 @@ int64_t explore_run(const struct explore *how, uint64_t by_depth[EXPLORE_DEPTH])
     run->m.wire.hook_user = run;
     run_script(run);
     if (run->child) {
-        if (chosen(run, BY_REOPEN, 2) != 0) { /* the others have closed */
+        if (chosen(run, BY_REOPEN, 2) != 0) { /* the others have closed one context, and do without a second time */
             model_close_context(&run->m);
         }
         _Exit(0);

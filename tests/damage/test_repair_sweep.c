@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every page of a store damaged in turn, and every third sector of its journal (all of them with SSN_TEST_LONG): a repair ends with each block right or lost,
- * or refuses. Many variants run in a process, in turn: one that crashes or hangs is told, with the line that runs it
- * alone, and another process goes on with the next. test_repair_sweep STATE KIND PLACE runs one, STATE those of a state.
+ * Every page of a store damaged in turn, and every third sector of its journal (all of them with SSN_TEST_LONG): a
+ * repair ends with each block right or lost, or refuses. Many variants run in a process, in turn: one that fails,
+ * crashes or hangs is told, with the line that runs it alone, and another process goes on with the next.
+ * test_repair_sweep STATE KIND PLACE runs one, STATE those of a state.
  */
 #include "prng.h"
 #include "repair_rig.h"
@@ -110,6 +111,9 @@ static _Noreturn void run_queue(struct progress *progress) {
         outcome = OUTCOME_WHOLE; /* what changes nothing */
         bool right = cmocka_run_group_tests(test, NULL, NULL) == 0;
         progress->outcomes[at] = (uint8_t)(right ? outcome : OUTCOME_FAILED);
+        if (!right) {
+            _exit(1); /* with what it may have broken */
+        }
     }
     _exit(0);
 }
@@ -128,6 +132,7 @@ static void run_queued(void) {
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(progress != MAP_FAILED);
     while (progress->next < queued) {
+        size_t before = progress->next;
         (void)fflush(NULL);
         pid_t child = fork();
         assert_true(child >= 0);
@@ -135,6 +140,7 @@ static void run_queued(void) {
             run_queue(progress);
         }
         assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_true(progress->next > before);
     }
     for (size_t i = 0; i < queued; i++) {
         add(&queue[i], (enum outcome)progress->outcomes[i]);
@@ -197,6 +203,7 @@ static void sweep(enum box_state state) {
     unsigned head[OUTCOMES] = {0};
     unsigned journal[OUTCOMES] = {0};
     unsigned ends[OUTCOMES] = {0};
+    queued = 0;
     box_make(&box, state);
     sweep_pages(state, false, data);
     sweep_pages(state, true, tree);
@@ -242,6 +249,7 @@ static void test_repair__page_damaged_during_restore__right_or_lost(void **state
 static void test_repair__page_damaged_while_restore_is_unfinished__right_or_lost(void **state) {
     (void)state;
     unsigned tree[OUTCOMES] = {0};
+    queued = 0;
     box_make(&box, BOX_PAUSED);
     sweep_pages(BOX_PAUSED, true, tree);
     run_queued();

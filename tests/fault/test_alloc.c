@@ -2,7 +2,8 @@
 /*
  * The n-th allocation of each public function fails, for every n, once and from there on; and the context's memory
  * limit is reached at every place. Then the same call is repeated, and nothing may tell the world from one in which it
- * had succeeded at once; before that, from one in which it was not called.
+ * had succeeded at once; before that, from one in which it was not called. With SSN_TEST_SHARE, each allocation fails
+ * once, and one in so many with all later ones or for the limit.
  *
  *   test_alloc --map selsnap.map                      all; a function that is exported and has no call fails
  *   test_alloc --call F --kind once|on|limit --nth N  replays one

@@ -180,7 +180,7 @@ def search(tools, model, scope, define=None, show=False):
     """Runs Spin on a scope of a model; with a rule broken or a goal set, it looks for a way to an error."""
     spin, compiler = tools
     defines = ["-D" + word for word in SCOPES[model][scope].split()] + (["-D" + define] if define else [])
-    errs = define is not None and not define.startswith("S_")
+    wants_error = define is not None and not define.startswith("S_")
     with tempfile.TemporaryDirectory(prefix="spin.") as folder:
         source = os.path.join(folder, model + ".pml")
         os.symlink(os.path.join(HERE, model + ".pml"), source)
@@ -188,11 +188,11 @@ def search(tools, model, scope, define=None, show=False):
         made = subprocess.run([spin, *flags, *defines, source], cwd=folder, capture_output=True, text=True, check=False)
         if made.returncode != 0 or not os.path.exists(os.path.join(folder, "pan.c")):
             return Result("spin: " + made.stdout + made.stderr, 0)
-        # The shortest way takes twice as long to find. Compiling takes longer than a short search: there tcc's, if it
-        # is here.
-        options = ["-O0"] if errs else ["-O1"]
-        options += ["-DBFS"] if errs and show else []
-        if errs and shutil.which("tcc"):
+        # The shortest way takes twice as long to find. Compiling takes longer than a short search, so what runs short
+        # is compiled by tcc, if that is installed.
+        options = ["-O0"] if wants_error else ["-O1"]
+        options += ["-DBFS"] if wants_error and show else []
+        if wants_error and shutil.which("tcc"):
             compiler = ["tcc"]
         options += [] if define else ["-DPEG"]
         options += ["-DCOLLAPSE"] if model == "protocol" else []

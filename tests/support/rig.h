@@ -18,7 +18,7 @@ struct rig_options {
     uint64_t origin_bytes;  /* 0: 64 blocks of 4 KiB */
     uint64_t store_bytes;   /* 0: 8 MiB */
     uint64_t journal_bytes; /* 0: 256 KiB */
-    uint64_t memory_limit;  /* 0: 16 MiB, four times the journal, twice what is deferred, so that contexts cost little;
+    uint64_t memory_limit;  /* 0: 16 MiB + 4 x the journal + 2 x deferred, so that a context costs little;
                                RIG_LIBRARY_MEMORY: the library's default */
     uint64_t deferred;      /* bytes of writes kept in memory */
     uint32_t block_bytes;   /* 0: 4096 */

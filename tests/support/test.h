@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* cmocka compares byte by byte, which took a third of some tests' time: it is asked to where there is a difference. */
+/* cmocka compares byte by byte, which took a third of some tests' time: it is asked only where there is a difference, to show it. */
 #undef assert_memory_equal
 #define assert_memory_equal(a, b, size)                                                                         \
     (memcmp((a), (b), (size)) == 0 ? (void)0 : _assert_memory_equal((a), (b), (size), __FILE__, __LINE__))

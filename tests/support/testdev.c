@@ -142,7 +142,7 @@ static void remember(struct testdev *dev, uint64_t offset, uint64_t len, bool su
     }
 }
 
-/* From an image of what the device holds now, takes each change that is not kept, by record: all if kept is NULL. */
+/* Takes back, in an image of what the device holds now, each record that is not kept (kept is NULL: every one). */
 static void undo(const struct testdev *dev, const bool *kept, uint8_t *image) {
     bool *settled = calloc((size_t)(dev->size / TESTDEV_UNIT + 1), sizeof *settled);
     assert_non_null(settled);
@@ -298,6 +298,7 @@ struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, co
     dev->tag = tag;
     dev->size = size;
     dev->kind = *kind;
+    assert_true(kind->most == 0 || size % TESTDEV_UNIT == 0); /* or what it grows by shares a unit with what it had */
     size_t most = (size_t)(kind->most > size ? kind->most : size);
     dev->bytes = calloc(1, most);
     assert_non_null(dev->bytes);

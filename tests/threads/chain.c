@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHORT = 10 }; /* a chain where a tool makes it slow */
+enum { LEAST = 10 }; /* the shortest chain that a share leaves */
 
 static const struct world_config *find_config(const struct chain *chain, const char *name) {
     for (size_t i = 0; i < chain->config_count; i++) {
@@ -22,11 +22,10 @@ static const struct world_config *find_config(const struct chain *chain, const c
     exit(2);
 }
 
-void chain_run(const struct chain *chain, const char *config, uint64_t seed, uint64_t chains, uint64_t length) {
+void chain_run(const struct chain *chain, const char *config, uint64_t seed, uint64_t chains, unsigned length) {
     const struct world_config *found = find_config(chain, config);
-    uint64_t shared = length > SHORT ? test_share_of((unsigned)length, SHORT) : length;
     for (uint64_t i = 0; i * WORLD_LESS < chains; i++) {
-        (void)chain->run(found, seed + i, shared);
+        (void)chain->run(found, seed + i, test_share_of(length, LEAST));
     }
 }
 
@@ -68,7 +67,7 @@ int chain_main(const struct chain *chain, int argc, char **argv) {
     if (seconds > 0) {
         run_for(chain, config, seconds, seed, length);
     } else {
-        chain_run(chain, config != NULL ? config : chain->configs[0].name, seed, 1, length);
+        (void)chain->run(find_config(chain, config != NULL ? config : chain->configs[0].name), seed, length);
         printf("%" PRIu64 " %s\n", length, chain->unit);
     }
     return 0;

@@ -15,7 +15,7 @@ struct chain {
 };
 
 /* `chains` chains of the length, from the seed on. */
-void chain_run(const struct chain *chain, const char *config, uint64_t seed, uint64_t chains, uint64_t length);
+void chain_run(const struct chain *chain, const char *config, uint64_t seed, uint64_t chains, unsigned length);
 int chain_main(const struct chain *chain, int argc, char **argv);
 
 #endif
