@@ -14,8 +14,8 @@
  * Up to the points, nothing is left of a group that fails. Between the first record and the last a crash leaves some of
  * them. Who fails there deletes what is committed.
  *
- * Admin locks and gates are taken in the order of the contexts' addresses. Nobody else holds two admin locks, and who
- * waits for a gate waits for origin writes alone; so two groups cannot wait for each other.
+ * Admin locks and gates are taken in the order in which the contexts were opened. Nobody else holds two admin locks,
+ * and who waits for a gate waits for origin writes alone; so two groups cannot wait for each other.
  */
 #include "consistent.h"
 
@@ -32,14 +32,14 @@ static uint64_t nanoseconds(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int by_address(const void *a, const void *b) {
-    uintptr_t of_a = (uintptr_t)((const struct ssn_member *)a)->ss;
-    uintptr_t of_b = (uintptr_t)((const struct ssn_member *)b)->ss;
+static int by_number(const void *a, const void *b) {
+    uint64_t of_a = ((const struct ssn_member *)a)->ss->number;
+    uint64_t of_b = ((const struct ssn_member *)b)->ss->number;
     return of_a < of_b ? -1 : of_a > of_b;
 }
 
 bool ssn_consistent_order(struct ssn_member *members, uint32_t count) {
-    qsort(members, count, sizeof *members, by_address);
+    qsort(members, count, sizeof *members, by_number);
     for (uint32_t i = 1; i < count; i++) {
         if (members[i].ss == members[i - 1].ss) {
             return false;

@@ -71,6 +71,7 @@ struct ssn_reclaim_due {
 };
 
 struct selsnap {
+    uint64_t number; /* contexts are numbered as they are opened, of all stores: groups lock them in this order */
     struct ssn_mem mem;
     struct ssn_report report;
     selsnap_device *origin;
