@@ -32,14 +32,18 @@ static uint64_t nanoseconds(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int by_number(const void *a, const void *b) {
-    uint64_t of_a = ((const struct ssn_member *)a)->ss->number;
-    uint64_t of_b = ((const struct ssn_member *)b)->ss->number;
-    return of_a < of_b ? -1 : of_a > of_b;
+/* By their addresses where the clock tells no difference. */
+static int by_opening(const void *a, const void *b) {
+    const struct selsnap *of_a = ((const struct ssn_member *)a)->ss;
+    const struct selsnap *of_b = ((const struct ssn_member *)b)->ss;
+    if (of_a->opened_ns != of_b->opened_ns) {
+        return of_a->opened_ns < of_b->opened_ns ? -1 : 1;
+    }
+    return (uintptr_t)of_a < (uintptr_t)of_b ? -1 : of_a != of_b;
 }
 
 bool ssn_consistent_order(struct ssn_member *members, uint32_t count) {
-    qsort(members, count, sizeof *members, by_number);
+    qsort(members, count, sizeof *members, by_opening);
     for (uint32_t i = 1; i < count; i++) {
         if (members[i].ss == members[i - 1].ss) {
             return false;

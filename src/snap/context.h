@@ -71,7 +71,7 @@ struct ssn_reclaim_due {
 };
 
 struct selsnap {
-    uint64_t number; /* contexts are numbered as they are opened, of all stores: groups lock them in this order */
+    uint64_t opened_ns; /* when, by the monotonic clock: groups lock contexts in this order */
     struct ssn_mem mem;
     struct ssn_report report;
     selsnap_device *origin;

@@ -322,8 +322,6 @@ static int open_all(struct selsnap *ss, uint32_t flags, unsigned *parts) {
 }
 
 /* The context's own memory is counted like all other; the count moves into it. */
-static _Atomic uint64_t opened; /* contexts, by this process */
-
 static struct selsnap *make_context(const selsnap_open_options *options) {
     struct ssn_mem mem;
     ssn_mem_init(&mem, &options->allocator, options->memory_limit == 0 ? MEMORY_DEFAULT : options->memory_limit);
@@ -336,7 +334,7 @@ static struct selsnap *make_context(const selsnap_open_options *options) {
         return NULL;
     }
     (void)pthread_mutex_init(&ss->step, NULL);
-    ss->number = atomic_fetch_add(&opened, 1) + 1;
+    ss->opened_ns = ssn_deferred_now();
     ssn_mem_init(&ss->mem, &mem.allocator, mem.limit);
     atomic_store(&ss->mem.current, atomic_load(&mem.current));
     atomic_store(&ss->mem.peak, atomic_load(&mem.peak));
