@@ -118,8 +118,8 @@ static struct head record_head(const uint8_t *record) {
     return head;
 }
 
-static size_t unit_len(const struct testdev *dev, uint64_t unit) {
-    uint64_t left = dev->size - unit * TESTDEV_UNIT;
+static size_t unit_len(uint64_t unit, uint64_t end) {
+    uint64_t left = end - unit * TESTDEV_UNIT;
     return left < TESTDEV_UNIT ? (size_t)left : TESTDEV_UNIT;
 }
 
@@ -133,12 +133,13 @@ static void remember(struct testdev *dev, uint64_t offset, uint64_t len, bool su
         dev->unflushed_count = 0;
         return;
     }
+    uint64_t end = dev->kind.most > dev->size ? dev->kind.most : dev->size; /* it may grow before it is undone */
     for (uint64_t unit = offset / TESTDEV_UNIT; unit <= (offset + len - 1) / TESTDEV_UNIT; unit++) {
         dev->unflushed = grow(dev->unflushed, &dev->unflushed_capacity, dev->unflushed_count, RECORD);
         uint8_t *record = dev->unflushed + dev->unflushed_count++ * RECORD;
         const struct head head = {unit, dev->changes, offset, offset + len - 1};
         memcpy(record, &head, HEAD);
-        memcpy(record + HEAD, dev->bytes + unit * TESTDEV_UNIT, unit_len(dev, unit));
+        memcpy(record + HEAD, dev->bytes + unit * TESTDEV_UNIT, unit_len(unit, end));
     }
 }
 
@@ -151,7 +152,7 @@ static void undo(const struct testdev *dev, const bool *kept, uint8_t *image) {
         uint64_t unit = record_head(record).unit;
         settled[unit] = settled[unit] || (kept != NULL && kept[i]);
         if (!settled[unit]) {
-            memcpy(image + unit * TESTDEV_UNIT, record + HEAD, unit_len(dev, unit));
+            memcpy(image + unit * TESTDEV_UNIT, record + HEAD, unit_len(unit, dev->size));
         }
     }
     free(settled);
@@ -298,7 +299,6 @@ struct testdev *testdev_open_kind(struct wire *wire, char tag, uint64_t size, co
     dev->tag = tag;
     dev->size = size;
     dev->kind = *kind;
-    assert_true(kind->most == 0 || size % TESTDEV_UNIT == 0); /* or what it grows by shares a unit with what it had */
     size_t most = (size_t)(kind->most > size ? kind->most : size);
     dev->bytes = calloc(1, most);
     assert_non_null(dev->bytes);
