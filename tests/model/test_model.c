@@ -65,7 +65,7 @@ static void test_model__blocks_of_64k__agrees(void **state) {
 }
 
 static void test_model__full_store__agrees(void **state) {
-    driver_run(&driver, "full", 300, 80, state);
+    driver_run(&driver, "full", 500, 80, state);
 }
 
 int main(int argc, char **argv) {

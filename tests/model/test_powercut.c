@@ -72,7 +72,7 @@ static void test_powercut__blocks_of_8k__promises_hold(void **state) {
 }
 
 static void test_powercut__full_store__promises_hold(void **state) {
-    driver_run(&driver, "full", 220, 100, state);
+    driver_run(&driver, "full", 350, 100, state);
 }
 
 static void test_powercut__atomic_units_of_4k__promises_hold(void **state) {

@@ -138,7 +138,7 @@ static void test_tree__deleted_piece_by_piece__shrinks_to_nothing(void **state) 
 static void test_tree__one_change__writes_height_and_few(void **state) {
     (void)state;
     struct rig *rig = rig_open(20000, BIG_CACHE, 5);
-    const unsigned changes = 600 / test_share();
+    const unsigned changes = 1000 / test_share();
     for (uint64_t i = 0; i < 100 * changes; i++) {
         rig_change(rig, ssn_key_make(8, rig_random(rig, UINT64_C(1) << 40), 7), 24, 1);
     }
