@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MEMBERS = 3 };
 
@@ -237,6 +238,60 @@ static void test_group__a_write_hangs__times_out_and_writers_go_on(void **state)
     pair_close(pair);
 }
 
+/* Of two contexts the one opened first, and a group that names it last. */
+struct named_last {
+    selsnap_group_member members[2];
+    _Atomic bool created;
+    int group_code;
+    int create_code;
+};
+
+static void *make_group_of_two(void *user) {
+    struct named_last *last = user;
+    last->group_code = selsnap_group_create(last->members, 2, NULL, NULL, NULL);
+    return NULL;
+}
+
+static void *make_snapshot(void *user) {
+    struct named_last *last = user;
+    selsnap_snapshot_options options = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    options.name = "beside";
+    last->create_code = selsnap_snapshot_create(last->members[1].ss, &options, NULL);
+    atomic_store(&last->created, true);
+    return NULL;
+}
+
+/* The group waits for the second context, and has locked the first already: so no two groups wait for each other. */
+static void test_group__named_in_another_order__locked_as_opened(void **state) {
+    struct pair *pair = *state;
+    struct rig first;
+    struct call create = {.what = CALL_CREATE, .name = "s"};
+    selsnap_snapshot_options snapshot = SELSNAP_SNAPSHOT_OPTIONS_INIT;
+    snapshot.name = "g";
+    pthread_t threads[2];
+    rig_open(&first, NULL);
+    pair_open(pair);
+    rig_save(&pair->rig, "d", 0, 8);
+    stalldev_arm(pair->origin, STALL_FLUSH, 0, 0);
+    begin(pair, &create);
+    stalldev_wait(pair->origin);
+    struct named_last last = {.members = {{pair->rig.ss, &snapshot}, {first.ss, &snapshot}}};
+    assert_int_equal(pthread_create(&threads[0], NULL, make_group_of_two, &last), 0);
+    usleep(AWHILE_US);
+    assert_int_equal(pthread_create(&threads[1], NULL, make_snapshot, &last), 0);
+    usleep(AWHILE_US);
+    bool waited = !atomic_load(&last.created);
+    stalldev_release(pair->origin);
+    end(&create);
+    (void)pthread_join(threads[0], NULL);
+    (void)pthread_join(threads[1], NULL);
+    assert_ok(last.group_code);
+    assert_ok(last.create_code);
+    assert_true(waited);
+    rig_close(&first);
+    pair_close(pair);
+}
+
 /* ---- one instant ---- */
 
 struct writer {
@@ -322,6 +377,7 @@ int main(void) {
         cmocka_unit_test(test_group__wrong_arguments__refused),
         cmocka_unit_test_setup_teardown(test_group__a_write_hangs__times_out_and_writers_go_on, pair_setup,
                                         pair_teardown),
+        cmocka_unit_test_setup_teardown(test_group__named_in_another_order__locked_as_opened, pair_setup, pair_teardown),
         cmocka_unit_test(test_group__writers_and_other_groups__one_instant_and_no_deadlock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
