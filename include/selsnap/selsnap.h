@@ -7,8 +7,9 @@
  * of designation, preservation and restore, fixed when the store is formatted; a *designation* is a subset saved in
  * the store; a *view* is an open handle on a snapshot.
  *
- * The file is long because it is the whole interface, in the order in which it is used, each call with its errors and the
- * state they leave.
+ * Longer than usual: what a program that protects a device needs is here, in the order in which it is used, and most of the
+ * lines tell each call's errors and the state they leave. What only some programs need has headers of its own: clones,
+ * differences, groups, growing, quotas, retention, streams.
  *
  * Structs begin with struct_size, which the caller sets (the _INIT macros do); members are only ever added at the end,
  * and 0 is always the default. All text is UTF-8 without control characters, but paths (an origin hint is one): those are

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deferred mode: writes that need preserving are kept in memory, and preserved for many at once. */
+/*
+ * Deferred mode: writes that need preserving are kept in memory, and preserved for many at once. Longer than usual: each
+ * part of the mode meets each other one, and all use the devices and checks at the head.
+ */
 #include "rig.h"
 #include "testdev.h"
 

@@ -6,7 +6,7 @@
     reader.py STORE ORIGIN extract NAME OUT [--frozen]
 
 Everything that the document calls damage raises Damage. The whole index is held in memory: this is for checking that the
-document suffices, not for large stores.
+document suffices, not for large stores. Longer than usual: it shares nothing with the library, so all of the format is here.
 """
 import argparse
 import json

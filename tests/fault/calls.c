@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* See calls.h. Longer than usual: a table, with a call and what it needs for each function of the interface. */
 #include "calls.h"
 
 #include "calls_stream.h"

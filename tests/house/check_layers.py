@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the layers under src/ apart, in text and in objects, and their files to the size and names of the style.
+"""Holds the layers under src/ apart, in text and in objects, and their files and the public headers to the size and names
+of the style.
 
 usage: check_layers.py ROOT [ARCHIVE...]
 
@@ -114,9 +115,9 @@ def functions(text):
 
 
 def size_problems(root):
-    """Files and functions that are too long and do not say why."""
+    """Files and functions that are too long and do not say why; of the public headers, too."""
     found = []
-    for path in sources(root):
+    for path in [*sources(root), *tree.files(root, ["include"], (".h",))]:
         text = tree.read(root, path)
         count = len(text.splitlines())
         if count > FILE_LINES and not EXCUSE.search(head_of(text)):

@@ -109,6 +109,8 @@ def test_size__long_file__told_unless_it_says_why():
     assert check_layers.size_problems(made.root) == []
     made = with_c("src/util/b.c", body + "/* Longer than usual: too late. */\n")
     assert len(check_layers.size_problems(made.root)) == 1
+    made = with_c("include/selsnap/b.h", body + "int b;\n")
+    assert check_layers.size_problems(made.root) == [f"include/selsnap/b.h: {check_layers.FILE_LINES + 1} lines"]
 
 
 def test_size__long_function__told_unless_it_says_why():
