@@ -19,18 +19,13 @@
  */
 #include "consistent.h"
 
+#include "clock.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const uint64_t TIMEOUT_DEFAULT = UINT64_C(10000000000);
-
-static uint64_t nanoseconds(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* By their addresses where the clock tells no difference. */
 static int by_opening(const void *a, const void *b) {
@@ -59,7 +54,7 @@ static int too_late(struct selsnap *ss, const char *what) {
 static bool lock_admin(struct selsnap *ss, uint64_t deadline) {
     const struct timespec moment = {0, 1000000};
     while (pthread_mutex_trylock(&ss->admin) != 0) {
-        if (nanoseconds(CLOCK_MONOTONIC) >= deadline) {
+        if (ssn_monotonic_ns() >= deadline) {
             return false;
         }
         (void)nanosleep(&moment, NULL);
@@ -92,7 +87,7 @@ static int prepare_all(struct ssn_member *members, uint32_t count, uint64_t dead
         member->making.membership = &member->membership;
         rc = ssn_check_usable(member->ss);
         rc = rc == SELSNAP_OK ? ssn_snapshot_prepare(&member->making) : rc;
-        if (rc == SELSNAP_OK && nanoseconds(CLOCK_MONOTONIC) >= deadline) {
+        if (rc == SELSNAP_OK && ssn_monotonic_ns() >= deadline) {
             rc = too_late(member->ss, "saving what is to be made took too long");
         }
     }
@@ -100,7 +95,7 @@ static int prepare_all(struct ssn_member *members, uint32_t count, uint64_t dead
 }
 
 static int take_points(struct ssn_member *members, uint32_t count, uint64_t deadline) {
-    uint64_t began = nanoseconds(CLOCK_MONOTONIC);
+    uint64_t began = ssn_monotonic_ns();
     int rc = SELSNAP_OK;
     uint32_t closed = 0;
     while (rc == SELSNAP_OK && closed < count) {
@@ -168,7 +163,7 @@ static int check_all(struct ssn_member *members, uint32_t count) {
 
 static void fill_memberships(struct ssn_member *members, uint32_t count, const selsnap_group_options *options,
                              uint8_t *ret_group_id) {
-    int64_t time_ns = options->time_ns != 0 ? options->time_ns : (int64_t)nanoseconds(CLOCK_REALTIME);
+    int64_t time_ns = options->time_ns != 0 ? options->time_ns : ssn_realtime_ns();
     ssn_store_make_id(ret_group_id);
     for (uint32_t i = 0; i < count; i++) {
         struct ssn_membership *membership = &members[i].membership;
@@ -184,7 +179,7 @@ static void fill_memberships(struct ssn_member *members, uint32_t count, const s
 int ssn_consistent_create(struct ssn_member *members, uint32_t count, const selsnap_group_options *options,
                           uint8_t *ret_group_id) {
     uint64_t timeout = options->timeout_ns != 0 ? options->timeout_ns : TIMEOUT_DEFAULT;
-    uint64_t began = nanoseconds(CLOCK_MONOTONIC);
+    uint64_t began = ssn_monotonic_ns();
     uint64_t deadline = UINT64_MAX;
     (void)ssn_add_u64(began, timeout, &deadline);
     int rc = check_all(members, count);

@@ -3,17 +3,11 @@
 #include "deferred.h"
 
 #include "bytes.h"
+#include "clock.h"
 
 #include <assert.h>
 #include <selsnap/error.h>
 #include <string.h>
-#include <time.h>
-
-uint64_t ssn_deferred_now(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t mix(uint64_t value) {
     value *= UINT64_C(0x9e3779b97f4a7c15);
@@ -124,7 +118,7 @@ void ssn_pending_add(struct ssn_deferred *d, uint32_t slot) {
     uint32_t *bucket = bucket_of(d, pending->block);
     assert(d->newest == SSN_PENDING_NONE || d->slots[d->newest].version <= pending->version);
     pending->serial = d->next_serial++;
-    pending->accepted_ns = ssn_deferred_now();
+    pending->accepted_ns = ssn_monotonic_ns();
     pending->chain = *bucket;
     *bucket = slot;
     pending->older = d->newest;

@@ -113,7 +113,6 @@ void ssn_pending_remove(struct ssn_deferred *d, uint32_t slot);
 static inline uint8_t *ssn_pending_data(const struct ssn_deferred *d, uint32_t slot) {
     return d->data + (size_t)slot * d->block_bytes;
 }
-uint64_t ssn_deferred_now(void);
 
 /* ---- deferred_write.c ---- */
 

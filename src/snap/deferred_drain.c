@@ -16,6 +16,7 @@
  */
 #include "deferred.h"
 
+#include "clock.h"
 #include "preserve.h"
 #include "restore.h"
 
@@ -245,7 +246,7 @@ int ssn_deferred_drain(struct selsnap *ss) {
 
 void ssn_deferred_drain_aged(struct selsnap *ss) {
     struct ssn_deferred *d = ss->deferred;
-    uint64_t now = ssn_deferred_now();
+    uint64_t now = ssn_monotonic_ns();
     pthread_mutex_lock(&d->lock);
     bool aged =
         d->oldest != SSN_PENDING_NONE && now >= d->slots[d->oldest].accepted_ns + AGE_NS && now >= d->not_before;

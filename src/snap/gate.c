@@ -5,6 +5,8 @@
  */
 #include "gate.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <selsnap/error.h>
 #include <stdbool.h>
@@ -123,18 +125,12 @@ static void wait_a_while(struct ssn_gate *gate) {
     (void)pthread_cond_timedwait(&gate->drained, &gate->lock, &until);
 }
 
-static uint64_t monotonic_ns(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 bool ssn_gate_close_by(struct ssn_gate *gate, uint64_t deadline_ns) {
     bool in_time = true;
     pthread_mutex_lock(&gate->lock);
     atomic_fetch_add(&gate->closed, 1);
     while (anybody_inside(gate) && in_time) {
-        in_time = monotonic_ns() < deadline_ns;
+        in_time = ssn_monotonic_ns() < deadline_ns;
         if (in_time) {
             wait_a_while(gate);
         }

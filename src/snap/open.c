@@ -7,6 +7,7 @@
  */
 #include "open.h"
 
+#include "clock.h"
 #include "deferred.h"
 #include "designation.h"
 #include "heal.h"
@@ -334,7 +335,7 @@ static struct selsnap *make_context(const selsnap_open_options *options) {
         return NULL;
     }
     (void)pthread_mutex_init(&ss->step, NULL);
-    ss->opened_ns = ssn_deferred_now();
+    ss->opened_ns = ssn_monotonic_ns();
     ssn_mem_init(&ss->mem, &mem.allocator, mem.limit);
     atomic_store(&ss->mem.current, atomic_load(&mem.current));
     atomic_store(&ss->mem.peak, atomic_load(&mem.peak));

@@ -5,16 +5,14 @@
  * of counts too, once it is there.
  */
 #include "retention_inner.h"
+#include "clock.h"
 #include "retention_record.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 int64_t ssn_retention_now(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return ssn_realtime_ns();
 }
 
 int ssn_retention_find(struct selsnap *ss, uint64_t id, struct ssn_snap **ret_snap) {

@@ -5,6 +5,7 @@
  */
 #include "snapshot.h"
 
+#include "clock.h"
 #include "deferred.h"
 #include "designation.h"
 #include "resize.h"
@@ -12,7 +13,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 enum { PROPERTIES_MAX = 16 };
 
@@ -91,18 +91,12 @@ static int choose_group(struct selsnap *ss, const selsnap_snapshot_options *opti
     return rc;
 }
 
-static uint64_t nanoseconds(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int64_t ssn_snapshot_now(void) {
-    return (int64_t)nanoseconds(CLOCK_REALTIME);
+    return ssn_realtime_ns();
 }
 
 void ssn_snapshot_note_closed(struct selsnap *ss, uint64_t began_ns) {
-    uint64_t took = nanoseconds(CLOCK_MONOTONIC) - began_ns;
+    uint64_t took = ssn_monotonic_ns() - began_ns;
     if (took > atomic_load(&ss->count.gate_closed_ns_max)) {
         atomic_store(&ss->count.gate_closed_ns_max, took); /* admin is held: nobody else writes it */
     }
@@ -235,7 +229,7 @@ static int create_locked(struct ssn_making *making, uint64_t *ret_id) {
     if (rc != SELSNAP_OK) {
         return rc;
     }
-    uint64_t began = nanoseconds(CLOCK_MONOTONIC);
+    uint64_t began = ssn_monotonic_ns();
     ssn_gate_close(&ss->gate);
     ssn_snapshot_take_point(making);
     ssn_gate_open(&ss->gate);
